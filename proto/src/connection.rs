@@ -474,11 +474,9 @@ impl Connection {
         self.timeouts = timeouts;
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) wants to be called, as things stand.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timeouts
-            .next(self.waiting)
-            .map(|(deadline, _)| deadline)
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called, as things stand, and what it would tell.
+    pub fn poll_timeout(&self) -> Option<(Instant, Timeout)> {
+        self.timeouts.next(self.waiting)
     }
 
     // --- getters -------------------------------------------------------------------------------------------------------
