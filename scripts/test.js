@@ -97,7 +97,16 @@ function ownSuites() {
     env: { FERROHTTP_DRIVER: driver },
     totals: (output) => {
       const lines = output.match(/^ℹ (pass|fail|cancelled|skipped|todo) \d+$/gm);
-      return lines && count(lines.slice(-5).map((line) => line.replace(/^ℹ (\w+) (\d+)$/, '$2 $1')).join('\n'), /^.+$/gm);
+      return (
+        lines &&
+        count(
+          lines
+            .slice(-5)
+            .map((line) => line.replace(/^ℹ (\w+) (\d+)$/, '$2 $1'))
+            .join('\n'),
+          /^.+$/gm,
+        )
+      );
     },
   }));
 }

@@ -20,7 +20,8 @@ function mirrorsOfStanzas(text) {
     for (const [, name, value] of stanza.matchAll(/^([A-Za-z-]+):[ \t]*(.*(?:\n[ \t].*)*)/gm)) {
       fields[name.toLowerCase()] = value.trim();
     }
-    const usable = /\bdeb\b/.test(fields.types ?? '') && /\bmain\b/.test(fields.components ?? '') && fields.enabled !== 'no';
+    const usable =
+      /\bdeb\b/.test(fields.types ?? '') && /\bmain\b/.test(fields.components ?? '') && fields.enabled !== 'no';
     if (!usable) return [];
     // A key given in full, not as a file, cannot stand in a one-line entry.
     const key = fields['signed-by'];
@@ -87,7 +88,11 @@ async function download(major, exact, folder) {
     const lines = sources.map(({ uri, options }) => `deb-src ${options}${uri} ${suite} main\n`);
     fs.writeFileSync(path.join(folder, 'etc/sources.list'), lines.join(''));
     if (!(await run('apt-get', ['update', '-q', '--error-on=any'], { cwd: folder, env, stdout: 2 })).ok) continue;
-    const { stdout } = await run('apt-cache', ['showsrc', '--only-source', 'nodejs'], { cwd: folder, env, stdout: 'hidden' });
+    const { stdout } = await run('apt-cache', ['showsrc', '--only-source', 'nodejs'], {
+      cwd: folder,
+      env,
+      stdout: 'hidden',
+    });
     const version = [...stdout.matchAll(/^Version: (\S+)$/gm)]
       .map(([, text]) => text)
       .filter((text) => text.startsWith(exact ? `${exact}+` : `${major}.`) || text.startsWith(`${exact}-`))

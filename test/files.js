@@ -49,7 +49,10 @@ function isGlob(text) {
 
 /** @param {string} glob */
 function globPattern(glob) {
-  const source = glob.replace(/[.+{}]/g, '\\$&').replace(/\*/g, '.*').replace(/\?/g, '.');
+  const source = glob
+    .replace(/[.+{}]/g, '\\$&')
+    .replace(/\*/g, '.*')
+    .replace(/\?/g, '.');
   return new RegExp(`^${source}(\\.m?js)?$`);
 }
 

@@ -40,7 +40,8 @@ class Ledger {
     const entry = this.entries[name];
     const reasons = { ...(typeof entry === 'object' ? entry : {}), [this.driver]: PLACEHOLDER + error };
     const texts = Object.values(reasons);
-    const everywhere = DRIVERS.every((driver) => driver in reasons) && texts.every((text) => text.startsWith(PLACEHOLDER));
+    const everywhere =
+      DRIVERS.every((driver) => driver in reasons) && texts.every((text) => text.startsWith(PLACEHOLDER));
     this.entries[name] = everywhere ? texts[0] : reasons;
   }
 
@@ -50,7 +51,10 @@ class Ledger {
     const drivers = typeof entry === 'object' ? Object.keys(entry) : DRIVERS;
     const left = drivers.filter((driver) => driver !== this.driver);
     if (left.length === 0) delete this.entries[name];
-    else this.entries[name] = Object.fromEntries(left.map((driver) => [driver, typeof entry === 'object' ? entry[driver] : entry]));
+    else
+      this.entries[name] = Object.fromEntries(
+        left.map((driver) => [driver, typeof entry === 'object' ? entry[driver] : entry]),
+      );
   }
 
   save() {

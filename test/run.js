@@ -68,7 +68,7 @@ function options() {
   return { ...values, node: Number(values.node), jobs: Number(values.jobs), timeout: Number(values.timeout) };
 }
 
-/** @param {Finished} result @param {Ledger} ledger @returns {Verdict} */
+/** @param {Finished} result @param {import('./ledger').Ledger} ledger @returns {Verdict} */
 function judge({ outcome, file }, ledger) {
   const known = ledger.reason(file.name) !== undefined;
   if (outcome === 'fail') return known ? 'known' : 'fail';
@@ -104,7 +104,7 @@ async function runAll(files, jobs, work) {
 /**
  * @param {import('./files').TestFile[]} files
  * @param {ReturnType<typeof options>} opts
- * @param {Ledger} ledger
+ * @param {import('./ledger').Ledger} ledger
  * @param {string} scratch
  * @returns {Promise<Finished[]>} one per file, the last word on it
  */
@@ -128,21 +128,26 @@ async function runSuite(files, opts, ledger, scratch) {
   };
   const parallel = files.filter(({ folder }) => folder === 'parallel');
   await runAll(parallel, opts.jobs, attempt);
-  await runAll(files.filter(({ folder }) => folder === 'sequential'), 1, attempt);
+  await runAll(
+    files.filter(({ folder }) => folder === 'sequential'),
+    1,
+    attempt,
+  );
   // A busy machine must not fail a run: what failed beside others has a second try by itself.
   const failed = parallel.filter(({ name }) => judge(/** @type {Finished} */ (finished.get(name)), ledger) === 'fail');
   await runAll(opts.jobs > 1 ? failed : [], 1, attempt);
   return [...finished.values()];
 }
 
-/** @param {Finished[]} results @param {Ledger} ledger @param {boolean} verbose shows what has to be looked at */
+/** @param {Finished[]} results @param {import('./ledger').Ledger} ledger @param {boolean} verbose shows what has to be looked at */
 function printFindings(results, ledger, verbose) {
   const of = (/** @type {Verdict} */ verdict) => results.filter((result) => judge(result, ledger) === verdict);
   const failed = of('fail');
   if (failed.length > 0) console.log('\nFailed, and not in the ledger:');
   for (const { file, reason, output } of failed) {
     console.log(`  ${file.folder}/${file.name}: ${reason}`);
-    if (verbose || failed.length <= 10) console.log(output.trimEnd().split('\n').slice(-30).join('\n').replace(/^/gm, '    | '));
+    if (verbose || failed.length <= 10)
+      console.log(output.trimEnd().split('\n').slice(-30).join('\n').replace(/^/gm, '    | '));
   }
   const unexpected = of('unexpected');
   if (unexpected.length > 0) console.log('\nIn the ledger, but passed; the lines to delete from test/ledger.json:');
@@ -161,7 +166,9 @@ async function runNodeSuite() {
     tree = await suiteTree(opts.node);
   } catch (error) {
     if (process.env.CI) throw error;
-    console.log(`${/** @type {Error} */ (error).message}\nNode's suite: 0 passed, 0 failed, 1 skipped (the whole suite)`);
+    console.log(
+      `${/** @type {Error} */ (error).message}\nNode's suite: 0 passed, 0 failed, 1 skipped (the whole suite)`,
+    );
     return;
   }
   const files = listFiles(tree, opts.scope, opts.only);
@@ -200,12 +207,15 @@ async function runNodeSuite() {
     ledger.save();
     console.log('\ntest/ledger.json is up to date; every "not yet" in it wants a real reason');
   }
-  console.log(`\n${title}: ${passed} of ${files.length} files pass (${((100 * passed) / files.length).toFixed(1)}%), ${wall.toFixed(1)} s`);
+  console.log(
+    `\n${title}: ${passed} of ${files.length} files pass (${((100 * passed) / files.length).toFixed(1)}%), ${wall.toFixed(1)} s`,
+  );
   console.log(
     `Node's suite: ${passed} passed, ${number('fail')} failed, ${number('known') + number('skip')} skipped` +
       ` (${number('known')} in the ledger, ${number('skip')} by themselves)`,
   );
-  process.exitCode = (number('fail') > 0 && !opts['update-ledger']) || (opts.strict && number('unexpected') > 0) ? 1 : 0;
+  process.exitCode =
+    (number('fail') > 0 && !opts['update-ledger']) || (opts.strict && number('unexpected') > 0) ? 1 : 0;
 }
 
 main(runNodeSuite());

@@ -49,7 +49,15 @@ async function downloadRelease(version, folder) {
 async function unpack({ archive, root }, into) {
   const aside = fs.mkdtempSync(`${into}.`);
   const wildcards = root.includes('*') ? ['--wildcards', '--no-wildcards-match-slash'] : [];
-  await must('tar', ['-xJf', archive, '-C', aside, '--strip-components=1', ...wildcards, ...PARTS.map((part) => `${root}/${part}`)]);
+  await must('tar', [
+    '-xJf',
+    archive,
+    '-C',
+    aside,
+    '--strip-components=1',
+    ...wildcards,
+    ...PARTS.map((part) => `${root}/${part}`),
+  ]);
   try {
     fs.renameSync(aside, into);
   } catch (error) {
