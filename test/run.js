@@ -16,6 +16,7 @@ const { suiteTree } = require('./suite');
 const { cacheFolder } = require('./cache');
 
 /** @typedef {import('./execute').Result & { file: import('./files').TestFile, alone: boolean }} Finished */
+/** @typedef {InstanceType<typeof Ledger>} Known */
 /**
  * What a result means beside the ledger. `known`: fails, as the ledger says. `unexpected`: passes, though it is in there.
  * @typedef {'pass' | 'skip' | 'fail' | 'known' | 'unexpected'} Verdict
@@ -68,7 +69,7 @@ function options() {
   return { ...values, node: Number(values.node), jobs: Number(values.jobs), timeout: Number(values.timeout) };
 }
 
-/** @param {Finished} result @param {import('./ledger').Ledger} ledger @returns {Verdict} */
+/** @param {Finished} result @param {Known} ledger @returns {Verdict} */
 function judge({ outcome, file }, ledger) {
   const known = ledger.reason(file.name) !== undefined;
   if (outcome === 'fail') return known ? 'known' : 'fail';
@@ -104,7 +105,7 @@ async function runAll(files, jobs, work) {
 /**
  * @param {import('./files').TestFile[]} files
  * @param {ReturnType<typeof options>} opts
- * @param {import('./ledger').Ledger} ledger
+ * @param {Known} ledger
  * @param {string} scratch
  * @returns {Promise<Finished[]>} one per file, the last word on it
  */
@@ -139,7 +140,7 @@ async function runSuite(files, opts, ledger, scratch) {
   return [...finished.values()];
 }
 
-/** @param {Finished[]} results @param {import('./ledger').Ledger} ledger @param {boolean} verbose shows what has to be looked at */
+/** @param {Finished[]} results @param {Known} ledger @param {boolean} verbose shows what has to be looked at */
 function printFindings(results, ledger, verbose) {
   const of = (/** @type {Verdict} */ verdict) => results.filter((result) => judge(result, ledger) === verdict);
   const failed = of('fail');
