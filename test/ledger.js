@@ -17,22 +17,36 @@ const FILE = path.join(__dirname, 'ledger.json');
 const PLACEHOLDER = 'not yet: ';
 
 /** @typedef {string | Record<string, string>} Entry */
+/**
+ * What an outcome means beside the ledger. `known`: it fails, as the ledger says. `unexpected`: it passes, though it is in
+ * there.
+ * @typedef {'pass' | 'skip' | 'fail' | 'known' | 'unexpected'} Verdict
+ */
 
 class Ledger {
-  /** @param {number} major Node's @param {string} driver @param {string} [file] */
-  constructor(major, driver, file = FILE) {
-    this.file = file;
+  /** @param {number} major Node's @param {string} driver @param {Record<string, Record<string, Entry>>} all what the file holds */
+  constructor(major, driver, all) {
     this.driver = driver;
-    /** @type {Record<string, Record<string, Entry>>} */
-    this.all = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')) : {};
+    this.all = all;
     this.all[`node${major}`] ??= {};
     this.entries = this.all[`node${major}`];
+  }
+
+  /** @param {number} major @param {string} driver */
+  static load(major, driver) {
+    return new Ledger(major, driver, fs.existsSync(FILE) ? JSON.parse(fs.readFileSync(FILE, 'utf8')) : {});
   }
 
   /** @param {string} name @returns {string | undefined} why this file is known not to pass on this driver */
   reason(name) {
     const entry = this.entries[name];
     return typeof entry === 'object' ? entry[this.driver] : entry;
+  }
+
+  /** @param {string} name @param {'pass' | 'skip' | 'fail'} outcome @returns {Verdict} */
+  judge(name, outcome) {
+    if (this.reason(name) === undefined || outcome === 'skip') return outcome;
+    return outcome === 'fail' ? 'known' : 'unexpected';
   }
 
   /** @param {string} name @param {string} error adds a file, with a placeholder for the reason */
@@ -61,7 +75,7 @@ class Ledger {
     for (const [version, entries] of Object.entries(this.all)) {
       this.all[version] = Object.fromEntries(Object.entries(entries).sort(([a], [b]) => (a < b ? -1 : 1)));
     }
-    fs.writeFileSync(this.file, `${JSON.stringify(this.all, null, 2)}\n`);
+    fs.writeFileSync(FILE, `${JSON.stringify(this.all, null, 2)}\n`);
   }
 }
 

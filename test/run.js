@@ -15,12 +15,10 @@ const { nodeBinary, nodeVersion } = require('./node-binary');
 const { suiteTree } = require('./suite');
 const { cacheFolder } = require('./cache');
 
-/** @typedef {import('./execute').Result & { file: import('./files').TestFile, alone: boolean }} Finished */
+/** @typedef {import('./files').TestFile} TestFile */
+/** @typedef {import('./ledger').Verdict} Verdict */
 /** @typedef {InstanceType<typeof Ledger>} Known */
-/**
- * What a result means beside the ledger. `known`: fails, as the ledger says. `unexpected`: passes, though it is in there.
- * @typedef {'pass' | 'skip' | 'fail' | 'known' | 'unexpected'} Verdict
- */
+/** @typedef {import('./execute').Result & { file: TestFile, verdict: Verdict, alone: boolean }} Finished */
 
 const USAGE = `npm run test:node -- [options]
   --only <regex|glob>  only files whose base name matches
@@ -69,18 +67,11 @@ function options() {
   return { ...values, node: Number(values.node), jobs: Number(values.jobs), timeout: Number(values.timeout) };
 }
 
-/** @param {Finished} result @param {Known} ledger @returns {Verdict} */
-function judge({ outcome, file }, ledger) {
-  const known = ledger.reason(file.name) !== undefined;
-  if (outcome === 'fail') return known ? 'known' : 'fail';
-  return outcome === 'pass' && known ? 'unexpected' : outcome;
-}
-
 /** @type {Record<Verdict, string>} */
 const LABELS = { pass: 'ok    ', skip: 'skip  ', fail: 'FAIL  ', known: 'ledger', unexpected: 'ok (!)' };
 
-/** @param {Finished} result @param {Verdict} verdict @param {string} progress */
-function printResult({ file, seconds, reason, alone }, verdict, progress) {
+/** @param {Finished} result @param {string} progress */
+function printResult({ file, verdict, seconds, reason, alone }, progress) {
   const note = alone ? (verdict === 'fail' ? ', also alone' : ', alone: it failed beside others') : '';
   console.log(
     `${LABELS[verdict]} ${seconds.toFixed(2).padStart(6)} s ${progress} ${file.folder}/${file.name}${note}` +
@@ -90,9 +81,9 @@ function printResult({ file, seconds, reason, alone }, verdict, progress) {
 
 /**
  * Runs `files`, `jobs` at a time.
- * @param {import('./files').TestFile[]} files
+ * @param {TestFile[]} files
  * @param {number} jobs
- * @param {(file: import('./files').TestFile, job: number) => Promise<void>} work
+ * @param {(file: TestFile, job: number) => Promise<void>} work
  */
 async function runAll(files, jobs, work) {
   const queue = [...files];
@@ -103,7 +94,7 @@ async function runAll(files, jobs, work) {
 }
 
 /**
- * @param {import('./files').TestFile[]} files
+ * @param {TestFile[]} files
  * @param {ReturnType<typeof options>} opts
  * @param {Known} ledger
  * @param {string} scratch
@@ -119,13 +110,14 @@ async function runSuite(files, opts, ledger, scratch) {
   };
   /** @type {Map<string, Finished>} */
   const finished = new Map();
-  const attempt = async (/** @type {import('./files').TestFile} */ file, /** @type {number} */ job) => {
+  const attempt = async (/** @type {TestFile} */ file, /** @type {number} */ job) => {
     const known = ledger.reason(file.name) !== undefined;
     const limit = known && !opts.strict ? Math.min(KNOWN_LIMIT, opts.timeout) : opts.timeout;
     const alone = finished.has(file.name);
-    const result = { ...(await execute(file, { ...setting, limit }, job)), file, alone };
-    finished.set(file.name, result);
-    printResult(result, judge(result, ledger), `[${finished.size}/${files.length}]`);
+    const result = await execute(file, { ...setting, limit }, job);
+    const verdict = ledger.judge(file.name, result.outcome);
+    finished.set(file.name, { ...result, file, verdict, alone });
+    printResult({ ...result, file, verdict, alone }, `[${finished.size}/${files.length}]`);
   };
   const parallel = files.filter(({ folder }) => folder === 'parallel');
   await runAll(parallel, opts.jobs, attempt);
@@ -135,14 +127,14 @@ async function runSuite(files, opts, ledger, scratch) {
     attempt,
   );
   // A busy machine must not fail a run: what failed beside others has a second try by itself.
-  const failed = parallel.filter(({ name }) => judge(/** @type {Finished} */ (finished.get(name)), ledger) === 'fail');
+  const failed = parallel.filter(({ name }) => finished.get(name)?.verdict === 'fail');
   await runAll(opts.jobs > 1 ? failed : [], 1, attempt);
   return [...finished.values()];
 }
 
 /** @param {Finished[]} results @param {Known} ledger @param {boolean} verbose shows what has to be looked at */
 function printFindings(results, ledger, verbose) {
-  const of = (/** @type {Verdict} */ verdict) => results.filter((result) => judge(result, ledger) === verdict);
+  const of = (/** @type {Verdict} */ verdict) => results.filter((result) => result.verdict === verdict);
   const failed = of('fail');
   if (failed.length > 0) console.log('\nFailed, and not in the ledger:');
   for (const { file, reason, output } of failed) {
@@ -177,22 +169,20 @@ async function runNodeSuite() {
   if (opts.list) return console.log(files.map(({ folder, name }) => `${folder}/${name}`).join('\n'));
   if (!opts.stock) await ensureBuilt();
 
-  const ledger = new Ledger(opts.node, opts.stock ? 'stock' : opts.driver);
-  if (opts.stock) ledger.entries = {};
+  const ledger = opts.stock ? new Ledger(opts.node, 'stock', {}) : Ledger.load(opts.node, opts.driver);
   const scratch = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'ferro-')));
   process.on('exit', () => fs.rmSync(scratch, { recursive: true, force: true }));
   const results = await runSuite(files, opts, ledger, scratch);
   printFindings(results, ledger, opts.verbose);
 
-  const verdicts = results.map((result) => judge(result, ledger));
-  const number = (/** @type {Verdict} */ verdict) => verdicts.filter((other) => other === verdict).length;
+  const number = (/** @type {Verdict} */ verdict) => results.filter((result) => result.verdict === verdict).length;
   const passed = number('pass') + number('unexpected');
   const wall = (performance.now() - start) / 1000;
   const title = `Node ${nodeVersion(opts.node)}, ${opts.stock ? 'stock' : `driver ${opts.driver}`}`;
   const report = path.join(cacheFolder(), `report-node${opts.node}-${opts.stock ? 'stock' : opts.driver}.json`);
-  const rows = results.map((result, index) => ({
+  const rows = results.map((result) => ({
     name: result.file.name,
-    verdict: verdicts[index],
+    verdict: result.verdict,
     seconds: Number(result.seconds.toFixed(2)),
     alone: result.alone,
     reason: result.reason,
