@@ -1,3 +1,5 @@
+'use strict';
+
 const assert = require('node:assert');
 const http = require('node:http');
 const path = require('node:path');

@@ -1,3 +1,5 @@
+'use strict';
+
 const { fork, spawn } = require('node:child_process');
 const { once } = require('node:events');
 const path = require('node:path');
@@ -43,7 +45,11 @@ async function startApp(name, { execArgv = registerArgs, env, args = [] } = {}) 
     silent: true,
   });
   const outcome = gather(child);
-  const closed = once(child, 'close').then(([code, signal]) => ({ ...outcome, code, signal }));
+  // Not 'close': Node does not emit it when it was the parent that disconnected.
+  const ends = [child.stdout, child.stderr].map((stream) =>
+    once(/** @type {NonNullable<typeof stream>} */ (stream), 'close'),
+  );
+  const closed = Promise.all([once(child, 'exit'), ...ends]).then(([[code, signal]]) => ({ ...outcome, code, signal }));
   const first = await Promise.race([once(child, 'message'), closed]);
   if (!Array.isArray(first)) throw new Error(`${name} ended before it listened (${first.code}): ${first.stderr}`);
   return {

@@ -1,3 +1,5 @@
+'use strict';
+
 /** Whether the tests run against the host's node:http: how a test is shown to be right itself. */
 const stock = process.env.FERROHTTP_TEST_STOCK === '1';
 

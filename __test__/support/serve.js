@@ -1,3 +1,5 @@
+'use strict';
+
 const { http, stock } = require('./http.js');
 
 /**

@@ -1,3 +1,5 @@
+'use strict';
+
 // The package comes first: what it reads from the host's http (METHODS, STATUS_CODES …) it must get from the host,
 // and once the hooks stand, every require('http') in this process gives ferrohttp, the package's own included.
 const http = require('../../index.js');
