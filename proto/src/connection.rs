@@ -109,7 +109,11 @@ impl Connection {
     ///
     /// A client that receives anything but empty lines while it awaits no response fails with `HPE_INVALID_CONSTANT`.
     #[inline]
-    pub fn poll_event<'a>(&'a mut self, input: &mut &'a [u8], now: Instant) -> Option<Event<'a>> {
+    pub fn poll_event<'a, 'i: 'a>(
+        &'a mut self,
+        input: &mut &'i [u8],
+        now: Instant,
+    ) -> Option<Event<'a>> {
         let all = *input;
         match self.step(all, now) {
             Step::More(taken) => {
