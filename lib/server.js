@@ -49,7 +49,7 @@ function setupConnectionsTracking() {
 /** @param {any} server */
 function checkConnections(server) {
   for (const connection of server[kConnections]) connection.applyTimeouts();
-  Connection.checkTimeouts(performance.now());
+  Connection.checkTimeouts();
 }
 
 /** @param {any} server about to stop listening */
