@@ -42,6 +42,9 @@ const requestStart = diagnostics.channel('http.client.request.start');
  */
 function ClientRequest(input, more, cb) {
   OutgoingMessage.call(this);
+  this[kStage] = STAGE.WAITING;
+  this[kError] = undefined;
+  this[kResource] = new AsyncResource('HTTPCLIENTREQUEST');
 
   const { options, callback } = mergeArguments(input, more, cb);
   if (options.highWaterMark != null) this[kHighWaterMark] = options.highWaterMark;
@@ -51,7 +54,7 @@ function ClientRequest(input, more, cb) {
   this.agent = agent;
 
   const protocol = options.protocol || defaultAgent.protocol;
-  if (options.path) checkPath(options.path);
+  this[kPath] = options.path ? checkPath(options.path) : '/';
   checkProtocol(protocol, agent?.protocol || defaultAgent.protocol);
 
   const defaultPort = options.defaultPort || agent?.defaultPort;
@@ -77,7 +80,6 @@ function ClientRequest(input, more, cb) {
   this.insecureHTTPParser = options.insecureHTTPParser;
   this.httpValidation = options.httpValidation;
   this.joinDuplicateHeaders = options.joinDuplicateHeaders;
-  this[kPath] = options.path || '/';
   if (callback) this.once('response', callback);
 
   this.useChunkedEncodingByDefault = !BODILESS.has(this.method);
@@ -91,10 +93,6 @@ function ClientRequest(input, more, cb) {
   this.reusedSocket = false;
   this.host = host;
   this.protocol = protocol;
-  this[kStage] = STAGE.WAITING;
-  this[kError] = undefined;
-  this[kResource] = new AsyncResource('HTTPCLIENTREQUEST');
-
   // Keep-alive is worth asking for only where the Agent may use the socket again.
   this.shouldKeepAlive = agent ? Boolean(agent.keepAlive || Number.isFinite(agent.maxSockets)) : true;
   this._last = agent ? !this.shouldKeepAlive : false;

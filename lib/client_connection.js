@@ -5,8 +5,8 @@ const diagnostics = require('node:diagnostics_channel');
 const EventEmitter = require('node:events');
 const { Connection, kConnection, HEAD } = require('./internal/connection');
 const { ConnResetException } = require('./errors');
-const { kNeedDrain, leniency } = require('./common');
-const { IncomingMessage } = require('./incoming');
+const { kNeedDrain, kSkipPendingData, leniency } = require('./common');
+const { complete, IncomingMessage, kDetachAbortSignal, pushBody, setResponseHead } = require('./incoming');
 
 /**
  * A ClientRequest and its socket: how they come together, what the engine reports of the response, how they part.
@@ -99,7 +99,7 @@ function takeUpSocket(req, socket, err) {
     req.emit('socket', socket);
     req._flush();
     // It closed before anybody could listen.
-    if (socket.closed && req[kStage] === STAGE.ATTACHED) onSocketClose.call(socket);
+    if (socket._readableState?.closeEmitted && req[kStage] === STAGE.ATTACHED) onSocketClose.call(socket);
     return;
   }
 
@@ -128,8 +128,17 @@ function takeUpSocket(req, socket, err) {
 function closeUnsent(req, socket, err) {
   const failure = err || (req.aborted ? null : new ConnResetException('socket hang up'));
   if (failure && !socket?._hadError) emitError(req, failure);
+  close(req);
+}
+
+/**
+ * The request's last event.
+ * @param {ClientRequest} req
+ */
+function close(req) {
   req._closed = true;
   req.emit('close');
+  req[kResource].emitDestroy();
 }
 
 /**
@@ -202,14 +211,13 @@ const responses = {
     const req = currentRequest(conn);
     if (req === null || req.res !== null) {
       // A response that nobody asked for.
-      if (req) req.res[kSurplus] = true;
+      if (req) req.res[kSkipPendingData] = true;
       socket.destroy();
       return;
     }
 
-    const res = new IncomingMessage(socket);
-    if (typeof req.maxHeadersCount === 'number') res[kMaxHeadersCount] = req.maxHeadersCount;
-    res._setHead(text, flags, status, reasonLength);
+    const res = new /** @type {any} */ (IncomingMessage)(socket);
+    setResponseHead(res, text, flags, status, reasonLength, req.maxHeadersCount);
     res.joinDuplicateHeaders = req.joinDuplicateHeaders;
 
     if (flags & HEAD.UPGRADE || req.method === 'CONNECT') {
@@ -228,8 +236,7 @@ const responses = {
     EventEmitter.prototype.on.call(res, 'end', onResponseEnd);
     socket.on('timeout', onResponseTimeout);
 
-    // Unread, the response would hold up its connection for ever.
-    if (req.aborted || !req.emit('response', res)) res._dump();
+    if (req.aborted || !req.emit('response', res)) dump(res);
     if (status === 304) res.complete = true;
   },
 
@@ -239,7 +246,7 @@ const responses = {
    */
   onBody(conn, chunk) {
     const res = currentRequest(conn)?.res;
-    if (res && !res._dumped && !res.push(chunk)) conn.pause();
+    if (res) pushBody(res, chunk);
   },
 
   /**
@@ -248,9 +255,7 @@ const responses = {
    */
   onComplete(conn, trailers) {
     const res = currentRequest(conn)?.res;
-    if (!res) return;
-    res._setComplete(trailers);
-    conn.resume();
+    if (res) complete(res, trailers);
   },
 
   /**
@@ -267,6 +272,15 @@ const responses = {
     emitError(req, err);
   },
 };
+
+/**
+ * Throws a response away. Unread, it would hold up its connection for ever; and its 'end' must come, to free the socket.
+ * @param {any} res
+ */
+function dump(res) {
+  res.resume();
+  res._dump();
+}
 
 /**
  * @param {ClientRequest} req
@@ -312,8 +326,7 @@ function surrender(conn, req, res) {
   socket.readableFlowing = null;
   req.emit(event, res, socket, head);
   req.destroyed = true;
-  req._closed = true;
-  req.emit('close');
+  close(req);
 }
 
 /** @this {any} the response */
@@ -366,8 +379,7 @@ function releaseSocket(req) {
  * @param {Socket} socket
  */
 function emitFree(req, socket) {
-  req._closed = true;
-  req.emit('close');
+  close(req);
   socket.emit('free');
   unwireUnlessTaken(req, socket);
 }
@@ -443,13 +455,11 @@ function onSocketClose() {
   req.destroyed = true;
   if (res) {
     if (!res.complete) res.destroy(new ConnResetException('aborted'));
-    req._closed = true;
-    req.emit('close');
+    close(req);
     if (!res.aborted && res.readable) res.push(null);
   } else {
     emitHangUp(req, this);
-    req._closed = true;
-    req.emit('close');
+    close(req);
   }
   req.outputData.length = 0;
 }

@@ -1,5 +1,6 @@
 'use strict';
 
+const hostHttp = require('node:http');
 const net = require('node:net');
 const { codes } = require('./errors');
 const { validateObject, validatePort } = require('./validators');
@@ -251,12 +252,14 @@ function setGlobalProxyFromEnv(http, makeAgent, env = process.env) {
   }
 
   // fetch and https are the host's, and so are their proxies.
-  const host = /** @type {any} */ (require('node:https').globalAgent.constructor);
-  void host;
+  const { setGlobalProxyFromEnv: setForHost } = /** @type {any} */ (hostHttp);
+  if (!setForHost && urls.https) throw new Error('ferrohttp: setGlobalProxyFromEnv cannot set the https proxy on this version of Node');
+  const restoreHost = setForHost?.(env);
   const { globalAgent } = http;
   if (urls.http) http.globalAgent = makeAgent(env);
   return () => {
     if (urls.http) http.globalAgent = globalAgent;
+    restoreHost?.();
   };
 }
 
