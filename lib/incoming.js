@@ -208,7 +208,7 @@ function reportDestroyed(msg, err, callback) {
 IncomingMessage.prototype._dump = function _dump() {
   if (this._dumped) return;
   this._dumped = true;
-  if (this[kReadableState] === null) {
+  if (this[kReadableState] === null && this._eventsCount === 0) {
     // Nobody has looked, nobody listens: there is nothing to emit 'end' and 'close' to.
     if (this[kPhase] === PHASE.ENDED) this[kPhase] = PHASE.CLOSED;
     return;
@@ -515,8 +515,26 @@ function complete(msg, trailers) {
   readStart(msg.socket);
 }
 
+/**
+ * @param {any} msg
+ * @returns {boolean} whether nobody has touched its stream yet
+ */
+function isUntouched(msg) {
+  return msg[kReadableState] === null;
+}
+
+/**
+ * Dumps an answered request that nobody reads.
+ * @param {any} msg
+ */
+function dumpUnread(msg) {
+  if (!msg._consuming && (isUntouched(msg) || !msg._readableState.resumeScheduled)) msg._dump();
+}
+
 module.exports = {
   IncomingMessage,
+  dumpUnread,
+  isUntouched,
   kDetachAbortSignal,
   readStart,
   readStop,
