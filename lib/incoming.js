@@ -322,7 +322,8 @@ function distinctFields(msg, raw, count) {
 function defineFields(name, slot, make) {
   Object.defineProperty(IncomingMessage.prototype, name, {
     get() {
-      return this[slot] || (this[slot] = make(this));
+      if (!this[slot]) this[slot] = make(this);
+      return this[slot];
     },
     set(value) {
       this[slot] = value;

@@ -324,7 +324,7 @@ OutgoingMessage.prototype.getHeaders = function getHeaders() {
  */
 OutgoingMessage.prototype.hasHeader = function hasHeader(name) {
   validateString(name, 'name');
-  return this[kOutHeaders] !== null && this[kOutHeaders].has(lowerCase(name));
+  return this[kOutHeaders]?.has(lowerCase(name)) ?? false;
 };
 
 /**
