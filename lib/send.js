@@ -273,4 +273,4 @@ function writeChunk(socket, head, data, encoding, callback) {
   return socket.write(CRLF, 'latin1', callback);
 }
 
-module.exports = { KIND, kHighWaterMark, kSocket, replay, send };
+module.exports = { KIND, expectOf, kHighWaterMark, kSocket, replay, send };

@@ -182,6 +182,14 @@ class Connection {
     if (this.driver === 'fed') this.deliver();
   }
 
+  /**
+   * The response to the next request may come from now on, before the request is sent.
+   * @param {number} expect EXPECT
+   */
+  expectResponse(expect) {
+    if (this.driver !== 'detached') ring.command(this, COMMAND.EXPECT | this.choices(FRAMING.NONE, expect), 0);
+  }
+
   /** Bytes accepted and not yet with the kernel. */
   get writableLength() {
     if (this.driver === 'detached') return this.socket.writableLength ?? 0;
@@ -474,6 +482,8 @@ class Connection {
     this.driver = 'fed';
     this.feed = (chunk) => {
       if (this.driver !== 'fed') return;
+      // What was asked of the parser comes before what it is to parse.
+      ring.flush();
       ring.engine.feed(this.slot, typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
       ring.readEvents();
     };

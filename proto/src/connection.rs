@@ -63,8 +63,11 @@ pub struct Connection {
 enum Exchanges {
     /// How many have been received.
     Received { unanswered: usize },
-    /// What each of those sent wants.
-    Sent(VecDeque<Expect>),
+    /// What each of those sent wants; `announced`: the last is still to be sent.
+    Sent {
+        awaited: VecDeque<Expect>,
+        announced: bool,
+    },
 }
 
 /// What one look at the input came to. Offsets into the input.
@@ -87,7 +90,13 @@ impl Connection {
     pub fn new(role: Role, config: Config, now: Instant) -> Self {
         let (exchanges, waiting) = match role {
             Role::Server => (Exchanges::Received { unanswered: 0 }, Waiting::Head(now)),
-            Role::Client => (Exchanges::Sent(VecDeque::new()), Waiting::Nothing),
+            Role::Client => (
+                Exchanges::Sent {
+                    awaited: VecDeque::new(),
+                    announced: false,
+                },
+                Waiting::Nothing,
+            ),
         };
         Connection {
             role,
@@ -229,13 +238,17 @@ impl Connection {
                 self.waiting = Waiting::Head(now);
                 strict::request(text, max_head, &mut self.parsed)
             }
-            Exchanges::Sent(awaited) if awaited.is_empty() => {
+            Exchanges::Sent { awaited, .. } if awaited.is_empty() => {
                 return self.fail(
-                    ParseError::new(Code::InvalidConstant, "Response without a request", from),
+                    ParseError::new(
+                        Code::UnsolicitedResponse,
+                        "Response without a request",
+                        from,
+                    ),
                     0,
                 );
             }
-            Exchanges::Sent(_) => strict::response(text, max_head, &mut self.parsed),
+            Exchanges::Sent { .. } => strict::response(text, max_head, &mut self.parsed),
         };
         if let Some(len) = vouched {
             return Step::Head(from..from + len, self.head_ends());
@@ -267,10 +280,10 @@ impl Connection {
                 }
                 Expect::Message
             }
-            Exchanges::Sent(awaited) => awaited.front().copied().unwrap_or(Expect::Message),
+            Exchanges::Sent { awaited, .. } => awaited.front().copied().unwrap_or(Expect::Message),
         };
         let outlook = outlook(&self.parsed, expect, self.config.leniency);
-        if let (Exchanges::Sent(awaited), false) = (&mut self.exchanges, outlook.interim) {
+        if let (Exchanges::Sent { awaited, .. }, false) = (&mut self.exchanges, outlook.interim) {
             awaited.pop_front();
         }
         let next = match outlook.body {
@@ -372,7 +385,18 @@ impl Connection {
 
     // --- output --------------------------------------------------------------------------------------------------------
 
-    /// Begins a message. `head` is the finished text of its head. `expect` (client role) tells what response the request wants.
+    /// The response to the next request may come from now on, before the request itself is sent: a peer that answers early
+    /// is no worse than one that answers in time. Client role.
+    pub fn expect_response(&mut self, expect: Expect) {
+        if let Exchanges::Sent { awaited, announced } = &mut self.exchanges
+            && !std::mem::replace(announced, true)
+        {
+            awaited.push_back(expect);
+        }
+    }
+
+    /// Begins a message. `head` is the finished text of its head. `expect` (client role) tells what response the request wants,
+    /// unless [`expect_response`](Self::expect_response) has told it before.
     ///
     /// # Errors
     /// `MessageOpen`, `Closed`.
@@ -389,7 +413,9 @@ impl Connection {
             Writing::Closed => return Err(SendError::Closed),
         }
         self.writing = Writing::Message(framing);
-        if let Exchanges::Sent(awaited) = &mut self.exchanges {
+        if let Exchanges::Sent { awaited, announced } = &mut self.exchanges
+            && !std::mem::take(announced)
+        {
             awaited.push_back(expect);
         }
         out.extend_from_slice(head);
@@ -494,7 +520,7 @@ impl Connection {
     pub fn is_idle(&self) -> bool {
         let settled = match &self.exchanges {
             Exchanges::Received { unanswered } => *unanswered == 0,
-            Exchanges::Sent(awaited) => awaited.is_empty(),
+            Exchanges::Sent { awaited, .. } => awaited.is_empty(),
         };
         settled
             && self.reads_between_messages()
