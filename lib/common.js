@@ -48,7 +48,6 @@ function checkIsHttpToken(text) {
 // RFC 9110, section 5.5: field-vchar, SP and HTAB.
 const NOT_FIELD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 // What the Fetch standard forbids in a field value: NUL, LF, CR, and what is no byte at all.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const NOT_FETCH_VALUE = /[\0\n\r]|[^\0-\xff]/;
 
 /**
