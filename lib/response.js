@@ -4,7 +4,7 @@ const { STATUS_CODES } = require('node:http');
 
 const { _checkInvalidHeaderChar: checkInvalidHeaderChar, chunkExpression, kOutHeaders } = require('./common');
 const { codes } = require('./errors');
-const { OutgoingMessage, validateHeaderName, validateHeaderValue } = require('./outgoing');
+const { kFinished, OutgoingMessage, validateHeaderName, validateHeaderValue } = require('./outgoing');
 const { validateInteger, validateLinkHeaderValue, validateObject } = require('./validators');
 
 /** http.ServerResponse: the status line and the informational responses before it. The rest is OutgoingMessage's. */
@@ -38,6 +38,16 @@ Object.setPrototypeOf(ServerResponse, OutgoingMessage);
 ServerResponse.prototype._finish = function _finish() {
   OutgoingMessage.prototype._finish.call(this);
 };
+
+/** The connection's own work comes before what 'finish' listeners do. */
+Object.defineProperty(ServerResponse.prototype, kFinished, {
+  configurable: true,
+  writable: true,
+  value() {
+    this[kServerConnection]?.responseSent(this);
+    OutgoingMessage.prototype[kFinished].call(this);
+  },
+});
 
 ServerResponse.prototype.statusCode = 200;
 ServerResponse.prototype.statusMessage = undefined;

@@ -7,7 +7,7 @@ const { ConnResetException, codes } = require('./errors');
 const { rootApplications } = require('./express_rooting');
 const { complete, dumpUnread, isUntouched, kDetachAbortSignal, pushBody, setRequestHead } = require('./incoming');
 const { Connection, HEAD } = require('./internal/connection');
-const { kUniqueHeaders } = require('./outgoing');
+const { kFinished, kUniqueHeaders } = require('./outgoing');
 const { emitClose, kServerConnection, onServerResponseClose } = require('./response');
 
 /** One connection of a Server: requests in, their responses out in the same order, and what ends it. */
@@ -204,6 +204,8 @@ class ServerConnection {
     res._keepAliveTimeout = server.keepAliveTimeout;
     res._maxRequestsPerSocket = server.maxRequestsPerSocket;
     res._onPendingData = notePendingData;
+    // A class from elsewhere does not know of the connection.
+    if (res[kFinished] === undefined) res.on('finish', () => this.responseSent(res));
     return res;
   }
 
