@@ -5,6 +5,7 @@ const { Stream, getDefaultHighWaterMark } = require('node:stream');
 const { isUint8Array } = require('node:util/types');
 
 const { kNeedDrain, kOutHeaders } = require('./common');
+const { kConnection } = require('./internal/connection');
 const { codes } = require('./errors');
 const { kUniqueHeaders, parseUniqueHeadersOption, writeHead } = require('./head');
 const { validateHeaderName, validateHeaderValue } = require('./headers');
@@ -123,7 +124,10 @@ defineGetter('writableFinished', function writableFinished() {
 });
 defineGetter('writableObjectMode', () => false);
 defineGetter('writableLength', function writableLength() {
-  return this.outputSize + this[kHeldLength] + (this[kSocket] ? this[kSocket].writableLength : 0);
+  const socket = this[kSocket];
+  const connection = socket?.[kConnection];
+  const withSocket = connection?.attached ? connection.writableLength : (socket?.writableLength ?? 0);
+  return this.outputSize + this[kHeldLength] + withSocket;
 });
 defineGetter('writableHighWaterMark', function writableHighWaterMark() {
   return this[kSocket] ? this[kSocket].writableHighWaterMark : this[kHighWaterMark];

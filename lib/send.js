@@ -46,12 +46,22 @@ function send(msg, kind, data, encoding, callback) {
     msg._headerSent = true;
   }
   const socket = msg[kSocket];
-  // Its 'close' is still to come; until then nothing is an error.
-  if (socket?.destroyed) return false;
+  // Its 'close' is still to come; until then nothing is an error, but for the end of a message that had been sent before.
+  if (socket?.destroyed) {
+    const isSent = head === '' && data.length === 0 && msg._header !== null && !msg.chunkedEncoding;
+    if (kind === KIND.LAST && isSent) process.nextTick(callSent, callback);
+    return false;
+  }
   if (!socket || socket._httpMessage !== msg || !socket.writable)
     return queue(msg, head, kind, data, encoding, callback);
   if (msg.outputData.length > 0) msg._flushOutput(socket);
   return transmit(msg, socket, head, kind, data, encoding, callback);
+}
+
+/** @param {any} callback */
+function callSent(callback) {
+  if (typeof callback === 'function') callback(null);
+  else callback.onSent(null);
 }
 
 /**
@@ -230,7 +240,9 @@ function endSocket(msg, socket, head, data, encoding) {
     }
     accepted = socket.write(`${before}0${CRLF}${msg._trailer}${CRLF}`, 'latin1', sent);
   } else if (data.length > 0) {
-    accepted = writeAfter(socket, head, data, encoding, sent);
+    // A subclass without a head ends with a write of its own.
+    accepted = writeAfter(socket, head, data, encoding, msg._header === null ? nop : sent);
+    if (msg._header === null) accepted = socket.write('', 'latin1', sent);
   } else if (head !== '' || msg._header === null || msg.writableLength > 0) {
     accepted = socket.write(head, 'latin1', sent);
   } else {
