@@ -423,6 +423,28 @@ OutgoingMessage.prototype.end = function end(chunk, encoding, callback) {
 };
 
 /**
+ * Writes the head, if end's chunk is what decides it.
+ * @param {any} msg
+ * @param {any} chunk
+ * @param {any} encoding
+ * @returns {any} what of the chunk goes out
+ */
+function admitLast(msg, chunk, encoding) {
+  validateChunk(chunk);
+  // Sending finds out that nobody takes it.
+  if (msg.destroyed) return chunk;
+  const length = msg.strictContentLength || !msg._header ? lengthOf(chunk, encoding) : 0;
+  if (msg.strictContentLength) countStrictly(msg, length, (sum) => sum === msg._contentLength);
+  if (!msg._header) {
+    msg._contentLength = length;
+    msg._implicitHeader();
+  }
+  if (msg._hasBody) return chunk;
+  rejectBody(msg);
+  return '';
+}
+
+/**
  * @param {any} msg
  * @param {any} chunk nothing when falsy
  * @param {any} encoding
@@ -435,23 +457,9 @@ function endBody(msg, chunk, encoding, callback) {
     return msg;
   }
 
-  let last = chunk || '';
+  let last = '';
   if (chunk) {
-    validateChunk(chunk);
-    if (msg.destroyed) {
-      last = '';
-    } else {
-      const length = msg.strictContentLength || !msg._header ? lengthOf(chunk, encoding) : 0;
-      if (msg.strictContentLength) countStrictly(msg, length, (sum) => sum === msg._contentLength);
-      if (!msg._header) {
-        msg._contentLength = length;
-        msg._implicitHeader();
-      }
-      if (!msg._hasBody) {
-        rejectBody(msg);
-        last = '';
-      }
-    }
+    last = admitLast(msg, chunk, encoding);
   } else if (!msg._header) {
     msg._contentLength = 0;
     msg._implicitHeader();
