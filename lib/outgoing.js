@@ -431,8 +431,7 @@ OutgoingMessage.prototype.end = function end(chunk, encoding, callback) {
  */
 function admitLast(msg, chunk, encoding) {
   validateChunk(chunk);
-  // Sending finds out that nobody takes it.
-  if (msg.destroyed) return chunk;
+  if (msg.destroyed) return '';
   const length = msg.strictContentLength || !msg._header ? lengthOf(chunk, encoding) : 0;
   if (msg.strictContentLength) countStrictly(msg, length, (sum) => sum === msg._contentLength);
   if (!msg._header) {
@@ -472,7 +471,11 @@ function endBody(msg, chunk, encoding, callback) {
 
   if (msg[kHeld] !== null) release(msg);
   // A callback wants to be called in the context it was given in; a message nobody listens to has none.
-  send(msg, KIND.LAST, last, encoding, callback ? (/** @type {any} */ err) => msg.onSent(err) : msg);
+  const sent = callback ? (/** @type {any} */ err) => msg.onSent(err) : msg;
+  // What was sent before may have failed: that is to be told, though there is nothing to send now.
+  const isSent = !chunk && msg._headerSent && !(msg._hasBody && msg.chunkedEncoding);
+  if (isSent && msg[kSocket]?.destroyed) process.nextTick(() => msg.onSent(null));
+  else send(msg, KIND.LAST, last, encoding, sent);
   if (msg[kCorked]) uncorkFully(msg);
   msg.finished = true;
 

@@ -46,22 +46,12 @@ function send(msg, kind, data, encoding, callback) {
     msg._headerSent = true;
   }
   const socket = msg[kSocket];
-  // Its 'close' is still to come; until then nothing is an error, but for the end of a message that had been sent before.
-  if (socket?.destroyed) {
-    const isSent = head === '' && data.length === 0 && msg._header !== null && !msg.chunkedEncoding;
-    if (kind === KIND.LAST && isSent) process.nextTick(callSent, callback);
-    return false;
-  }
+  // Its 'close' is still to come; until then nothing is an error.
+  if (socket?.destroyed) return false;
   if (!socket || socket._httpMessage !== msg || !socket.writable)
     return queue(msg, head, kind, data, encoding, callback);
   if (msg.outputData.length > 0) msg._flushOutput(socket);
   return transmit(msg, socket, head, kind, data, encoding, callback);
-}
-
-/** @param {any} callback */
-function callSent(callback) {
-  if (typeof callback === 'function') callback(null);
-  else callback.onSent(null);
 }
 
 /**
