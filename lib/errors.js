@@ -49,8 +49,8 @@ function describe(value) {
   if (value == null) return String(value);
   if (typeof value === 'function') return `function ${value.name}`;
   if (typeof value === 'object') {
-    const { constructor } = value;
-    return constructor && 'name' in constructor ? `an instance of ${constructor.name}` : inspect(value, { depth: -1 });
+    const maker = value.constructor;
+    return maker && 'name' in maker ? `an instance of ${maker.name}` : inspect(value, { depth: -1 });
   }
   if (typeof value === 'string') {
     const shown = value.length > RECEIVED_MAX ? `${value.slice(0, RECEIVED_CUT)}...` : value;

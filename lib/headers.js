@@ -8,6 +8,7 @@ const { ERR_HTTP_INVALID_HEADER_VALUE, ERR_INVALID_CHAR, ERR_INVALID_HTTP_TOKEN 
 /** Header fields both ways: how received ones are merged into `headers`, and what a name and a value sent may hold. */
 
 /** What becomes of a field that comes more than once (https://nodejs.org/api/http.html#messageheaders). */
+/** @type {Readonly<Record<string, number>>} */
 const MERGE = Object.freeze({ FIRST: 0, COMMA: 1, SEMICOLON: 2, LIST: 3 });
 
 const FIRST_ONLY = [
@@ -36,7 +37,7 @@ const FREQUENT = [
     'Expect',
   ],
   ...['If-Match', 'If-None-Match', 'Origin', 'Sec-Fetch-Dest', 'Sec-Fetch-Mode', 'Sec-Fetch-Site', 'Transfer-Encoding'],
-  ...['Upgrade', 'Vary', 'X-Forwarded-For', 'X-Forwarded-Host', 'X-Forwarded-Proto'],
+  ...['Upgrade', 'Vary', 'X-Forwarded-For', 'X-Forwarded-Host', 'X-Forwarded-Proto', 'X-Powered-By'],
 ];
 
 /** Known names, as they are usually written and in lower case. @type {Map<string, { name: string, merge: number }>} */
@@ -66,27 +67,34 @@ know(['Set-Cookie'], MERGE.LIST);
  * @param {boolean} joinDuplicates whether fields of which the first counts are joined by commas too
  */
 function mergeField(dest, written, value, joinDuplicates) {
+  let name = written;
   let field = KNOWN.get(written);
-  let name;
-  let merge = MERGE.COMMA;
   if (field === undefined) {
     name = written.toLowerCase();
     field = KNOWN.get(name);
   }
+  let merge = MERGE.COMMA;
   if (field !== undefined) ({ name, merge } = field);
-
-  const present = dest[/** @type {string} */ (name)];
+  const present = dest[name];
   if (merge === MERGE.LIST) {
     if (present === undefined) dest['set-cookie'] = [value];
     else present.push(value);
   } else if (merge === MERGE.FIRST) {
-    if (present === undefined) dest[/** @type {string} */ (name)] = value;
-    else if (joinDuplicates) dest[/** @type {string} */ (name)] = `${present}, ${value}`;
+    if (present === undefined) dest[name] = value;
+    else if (joinDuplicates) dest[name] = `${present}, ${value}`;
   } else {
     // Anything but a string is not ours: the object has a prototype, and names like 'constructor' are on it.
     const separator = merge === MERGE.COMMA ? ', ' : '; ';
-    dest[/** @type {string} */ (name)] = typeof present === 'string' ? present + separator + value : value;
+    dest[name] = typeof present === 'string' ? present + separator + value : value;
   }
+}
+
+/**
+ * @param {string} written a field name
+ * @returns {string} the name in lower case
+ */
+function lowerCase(written) {
+  return KNOWN.get(written)?.name ?? written.toLowerCase();
 }
 
 /**
@@ -96,7 +104,7 @@ function mergeField(dest, written, value, joinDuplicates) {
  * @param {string} value
  */
 function addDistinctField(dest, written, value) {
-  const name = KNOWN.get(written)?.name ?? written.toLowerCase();
+  const name = lowerCase(written);
   const present = dest[name];
   if (present === undefined) dest[name] = [value];
   else present.push(value);
@@ -108,7 +116,8 @@ function addDistinctField(dest, written, value) {
  * @throws {TypeError} ERR_INVALID_HTTP_TOKEN
  */
 function validateHeaderName(name, label) {
-  if (typeof name !== 'string' || !isToken(name)) throw new ERR_INVALID_HTTP_TOKEN(label || 'Header name', name);
+  if (typeof name !== 'string' || !(KNOWN.has(name) || isToken(name)))
+    throw new ERR_INVALID_HTTP_TOKEN(label || 'Header name', name);
 }
 
 /**
@@ -122,4 +131,4 @@ function validateHeaderValue(name, value, lenient) {
   if (hasInvalidChar(value, lenient)) throw new ERR_INVALID_CHAR('header content', name);
 }
 
-module.exports = { addDistinctField, mergeField, validateHeaderName, validateHeaderValue };
+module.exports = { addDistinctField, lowerCase, mergeField, validateHeaderName, validateHeaderValue };

@@ -7,7 +7,7 @@ const { HEAD, kConnection } = require('./internal/connection');
 const { METHODS_BY_CODE, kSkipPendingData } = require('./common');
 const { addDistinctField, mergeField } = require('./headers');
 
-/** @typedef {import('node:net').Socket & Record<symbol, any>} Socket */
+/** @typedef {import('node:net').Socket & Record<string | symbol, any>} Socket */
 
 /** The text of a received head, until it is cut; what precedes the fields in it, in characters. */
 const kHead = Symbol('kHead');
@@ -322,7 +322,8 @@ function distinctFields(msg, raw, count) {
 function defineFields(name, slot, make) {
   Object.defineProperty(IncomingMessage.prototype, name, {
     get() {
-      return this[slot] || (this[slot] = make(this));
+      if (!this[slot]) this[slot] = make(this);
+      return this[slot];
     },
     set(value) {
       this[slot] = value;
@@ -436,7 +437,7 @@ IncomingMessage.prototype[kDetachAbortSignal] = function detachAbortSignal() {
  * @param {string} text a Connection's head: start line's text, then names and values joined by line feeds
  * @param {number} flags HEAD bits
  * @param {number} fieldsAt where in text the fields begin, in characters
- * @param {number} maxFields as maxHeadersCount: null or undefined for Node's bound, 0 or less for none
+ * @param {number | null | undefined} maxFields as maxHeadersCount: null or undefined for Node's bound, 0 or less for none
  */
 function setFields(msg, text, flags, fieldsAt, maxFields) {
   const version = flags >>> HEAD.VERSION_SHIFT;
@@ -458,7 +459,7 @@ function setFields(msg, text, flags, fieldsAt, maxFields) {
  * @param {number} flags HEAD bits
  * @param {number} code index into METHODS_BY_CODE
  * @param {number} startLength length of the request target, in characters
- * @param {number} [maxFields] the Server's maxHeadersCount
+ * @param {number | null} [maxFields] the Server's maxHeadersCount
  */
 function setRequestHead(msg, text, flags, code, startLength, maxFields) {
   msg.method = METHODS_BY_CODE[code];
@@ -473,7 +474,7 @@ function setRequestHead(msg, text, flags, code, startLength, maxFields) {
  * @param {number} flags HEAD bits
  * @param {number} code status code
  * @param {number} startLength length of the reason phrase, in characters
- * @param {number} [maxFields] the ClientRequest's maxHeadersCount
+ * @param {number | null} [maxFields] the ClientRequest's maxHeadersCount
  */
 function setResponseHead(msg, text, flags, code, startLength, maxFields) {
   msg.statusCode = code;

@@ -9,7 +9,6 @@ const { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_SOCKE
 /**
  * @param {unknown} value
  * @param {string} name
- * @returns {asserts value is string}
  */
 function validateString(value, name) {
   if (typeof value !== 'string') throw new ERR_INVALID_ARG_TYPE(name, 'string', value);
@@ -18,7 +17,6 @@ function validateString(value, name) {
 /**
  * @param {unknown} value
  * @param {string} name
- * @returns {asserts value is boolean}
  */
 function validateBoolean(value, name) {
   if (typeof value !== 'boolean') throw new ERR_INVALID_ARG_TYPE(name, 'boolean', value);
@@ -27,7 +25,6 @@ function validateBoolean(value, name) {
 /**
  * @param {unknown} value
  * @param {string} name
- * @returns {asserts value is Function}
  */
 function validateFunction(value, name) {
   if (typeof value !== 'function') throw new ERR_INVALID_ARG_TYPE(name, 'Function', value);
@@ -37,7 +34,6 @@ function validateFunction(value, name) {
  * Neither null nor an array nor a function.
  * @param {unknown} value
  * @param {string} name
- * @returns {asserts value is object}
  */
 function validateObject(value, name) {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
@@ -48,7 +44,6 @@ function validateObject(value, name) {
 /**
  * @param {unknown} value
  * @param {string} name
- * @returns {asserts value is any[]}
  */
 function validateArray(value, name) {
   if (!Array.isArray(value)) throw new ERR_INVALID_ARG_TYPE(name, 'Array', value);
@@ -60,7 +55,6 @@ function validateArray(value, name) {
  * @param {string} name
  * @param {number} [min]
  * @param {number} [max]
- * @returns {asserts value is number}
  */
 function validateInteger(value, name, min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER) {
   if (typeof value !== 'number') throw new ERR_INVALID_ARG_TYPE(name, 'number', value);
@@ -74,7 +68,6 @@ function validateInteger(value, name, min = Number.MIN_SAFE_INTEGER, max = Numbe
  * @param {string} name
  * @param {number} [min]
  * @param {number} [max]
- * @returns {asserts value is number}
  */
 function validateNumber(value, name, min, max) {
   if (typeof value !== 'number') throw new ERR_INVALID_ARG_TYPE(name, 'number', value);

@@ -1,1 +1,9 @@
-//! The addon.
+//! The addon: the engine of ferrohttp, between Node's sockets and its JavaScript classes.
+#![warn(missing_docs)]
+
+mod connection;
+mod driver;
+mod engine;
+mod incoming_message;
+mod napi;
+mod ring;

@@ -1,0 +1,85 @@
+'use strict';
+
+const Module = require('node:module');
+const path = require('node:path');
+const { pathToFileURL } = require('node:url');
+const facades = require('./facades.js');
+
+/**
+ * @typedef {object} Replacement
+ * @property {unknown} exports what require() and process.getBuiltinModule() give
+ * @property {string} facade the ES module that import gives: its path, relative to this folder
+ */
+
+/**
+ * Puts `replacements` where the host's builtin modules of those names stand, with and without the `node:` prefix, for
+ * every module loaded from now on. The host's own module objects are not touched: who holds one keeps it.
+ * @param {Record<string, Replacement>} replacements by bare builtin name
+ */
+function install(replacements) {
+  /** @type {Map<unknown, unknown>} */
+  const exportsOf = new Map();
+  /** @type {Map<string, string>} */
+  const urlOf = new Map();
+  for (const [name, { exports, facade }] of Object.entries(replacements)) {
+    const url = pathToFileURL(path.resolve(__dirname, facade)).href;
+    for (const specifier of [name, `node:${name}`]) {
+      exportsOf.set(specifier, exports);
+      urlOf.set(specifier, url);
+    }
+  }
+  patchRequire(exportsOf);
+  patchGetBuiltinModule(exportsOf);
+  patchSync();
+  hookImport(urlOf);
+}
+
+/** @param {Map<unknown, unknown>} exportsOf */
+function patchRequire(exportsOf) {
+  const loader = /** @type {any} */ (Module);
+  const original = loader._load;
+  loader._load = function _load(/** @type {unknown} */ request) {
+    const found = exportsOf.get(request);
+    // biome-ignore lint/complexity/noArguments: how many arguments there are differs between Node's versions
+    return found === undefined ? Reflect.apply(original, this, arguments) : found;
+  };
+}
+
+/** @param {Map<unknown, unknown>} exportsOf */
+function patchGetBuiltinModule(exportsOf) {
+  const descriptor = Object.getOwnPropertyDescriptor(process, 'getBuiltinModule');
+  if (descriptor === undefined) return;
+  const original = descriptor.value;
+  descriptor.value = function getBuiltinModule(/** @type {unknown} */ id) {
+    return exportsOf.get(id) ?? Reflect.apply(original, this, [id]);
+  };
+  Object.defineProperty(process, 'getBuiltinModule', descriptor);
+}
+
+function patchSync() {
+  const original = Module.syncBuiltinESMExports;
+  Module.syncBuiltinESMExports = function syncBuiltinESMExports() {
+    original();
+    facades.sync();
+  };
+  original();
+}
+
+/** @param {Map<string, string>} urlOf */
+function hookImport(urlOf) {
+  if (typeof Module.registerHooks !== 'function') {
+    // Node 20 to 22.14: resolution hooks for import live on a thread of their own.
+    Module.register('./resolve-hook.mjs', { parentURL: pathToFileURL(__filename).href, data: urlOf });
+    return;
+  }
+  Module.registerHooks({
+    resolve(specifier, context, nextResolve) {
+      const url = urlOf.get(specifier);
+      // require() has been answered by _load before; what comes here is require.resolve('http'), which stays 'http'.
+      if (url === undefined || context.conditions.includes('require')) return nextResolve(specifier, context);
+      return { url, format: 'module', shortCircuit: true };
+    },
+  });
+}
+
+module.exports = { install };

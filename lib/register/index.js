@@ -1,0 +1,29 @@
+'use strict';
+
+// The package comes first: what it reads from the host's http (METHODS, STATUS_CODES …) it must get from the host,
+// and once the hooks stand, every require('http') in this process gives ferrohttp, the package's own included.
+const http = require('../../index.js');
+const agent = require('../agent.js');
+const client = require('../client.js');
+const common = require('../common.js');
+const incoming = require('../incoming.js');
+const outgoing = require('../outgoing.js');
+const server = require('../server.js');
+const { httpFacade } = require('./facades.js');
+const { install } = require('./hooks.js');
+
+// Two copies of the package in one process would each put their hooks over the other's: the first one stays.
+const kRegistered = Symbol.for('ferrohttp.registered');
+
+if (!Object.hasOwn(process, kRegistered)) {
+  Object.defineProperty(process, kRegistered, { value: true });
+  install({
+    http: { exports: http, facade: httpFacade(http) },
+    _http_agent: { exports: agent, facade: 'esm/_http_agent.mjs' },
+    _http_client: { exports: client, facade: 'esm/_http_client.mjs' },
+    _http_common: { exports: common, facade: 'esm/_http_common.mjs' },
+    _http_incoming: { exports: incoming, facade: 'esm/_http_incoming.mjs' },
+    _http_outgoing: { exports: outgoing, facade: 'esm/_http_outgoing.mjs' },
+    _http_server: { exports: server, facade: 'esm/_http_server.mjs' },
+  });
+}

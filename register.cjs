@@ -1,0 +1,4 @@
+'use strict';
+
+// node --require ferrohttp/register app.js
+require('./lib/register/index.js');

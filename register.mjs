@@ -1,0 +1,2 @@
+// node --import ferrohttp/register app.js
+import './lib/register/index.js';
