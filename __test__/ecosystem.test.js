@@ -10,6 +10,7 @@ const zlib = require('node:zlib');
 const { WebSocket, WebSocketServer } = require('ws');
 const { registerArgs, run, startApp } = require('./support/child.js');
 const { http: ownHttp, stock } = require('./support/http.js');
+const { deferred, listen } = require('./support/wire.js');
 
 const options = { timeout: 120_000 };
 const clientsApp = path.join(__dirname, 'apps', 'clients.mjs');
@@ -24,7 +25,7 @@ async function assertEndsCleanly(app) {
 async function talk(url) {
   const socket = new WebSocket(url);
   const messages = [];
-  const { promise, resolve } = withResolvers();
+  const { promise, resolve } = deferred();
   socket.on('message', (data) => messages.push(data) === 4 && resolve(undefined));
   await once(socket, 'open');
   const big = crypto.randomBytes(300_000);
@@ -37,15 +38,6 @@ async function talk(url) {
   assert.strictEqual(code, 1000);
   assert.deepStrictEqual(messages.slice(1), [Buffer.from('one'), Buffer.from([1, 2, 3]), big]);
   return String(messages[0]);
-}
-
-function withResolvers() {
-  /** @type {(value: unknown) => void} */
-  let resolve = () => {};
-  const promise = new Promise((res) => {
-    resolve = res;
-  });
-  return { promise, resolve };
 }
 
 test('ws echoes to a foreign client, and to its own over both halves', options, async () => {
@@ -178,15 +170,7 @@ for (const [kind, http] of /** @type {const} */ ([
 ])) {
   for (const library of Object.keys(expected)) {
     test(`${library} fetches from ${kind}`, options, async (t) => {
-      const server = http.createServer(site);
-      server.listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      t.after(() => {
-        server.close();
-        server.closeAllConnections();
-      });
-      const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-      const base = `http://127.0.0.1:${port}`;
+      const base = `http://127.0.0.1:${await listen(t, http.createServer(site))}`;
       const { code, stdout, stderr } = await run([...registerArgs, clientsApp, library, base]);
       assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: '' });
       assert.deepStrictEqual(JSON.parse(stdout), expected[library](base));

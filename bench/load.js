@@ -34,7 +34,12 @@ function load(generator, scenario, url, seconds) {
   return generator === 'wrk' ? loadByWrk(scenario, url, seconds) : loadByAutocannon(scenario, url, seconds);
 }
 
-/** @returns {Promise<Load>} */
+/**
+ * @param {import('./scenarios').Scenario} scenario
+ * @param {string} url
+ * @param {number} seconds
+ * @returns {Promise<Load>}
+ */
 async function loadByWrk({ connections = 1, depth = 1, method = 'GET', bodyBytes = 0, fields = {} }, url, seconds) {
   const threads = Math.min(connections, Math.max(1, Math.min(4, os.availableParallelism() >> 1)));
   const args = [`-t${threads}`, `-c${connections}`, `-d${seconds}s`, '--timeout', `${TIMEOUT}s`];
@@ -50,7 +55,12 @@ async function loadByWrk({ connections = 1, depth = 1, method = 'GET', bodyBytes
   };
 }
 
-/** @returns {Promise<Load>} */
+/**
+ * @param {import('./scenarios').Scenario} scenario
+ * @param {string} url
+ * @param {number} seconds
+ * @returns {Promise<Load>}
+ */
 async function loadByAutocannon({ connections = 1, depth = 1, method = 'GET', bodyBytes = 0, fields }, url, seconds) {
   const autocannon = require('autocannon');
   const result = await autocannon({

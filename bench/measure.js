@@ -95,7 +95,9 @@ function measureServer(scenario, sides, { rounds, seconds, generator }) {
     if (result.errors.length > 0) throw new Error(`${label}: ${result.errors.join(', ')}`);
     if (result.requests === 0) throw new Error(`${label}: no request was answered`);
     if (result.bytes / result.requests < least) {
-      throw new Error(`${label}: answers of ${Math.floor(result.bytes / result.requests)} bytes on average, not ${least}`);
+      throw new Error(
+        `${label}: answers of ${Math.floor(result.bytes / result.requests)} bytes on average, not ${least}`,
+      );
     }
     return result;
   };

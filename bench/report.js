@@ -47,7 +47,7 @@ function tables(results) {
           times(side.ratio.mainCpu),
           pair('rps'),
           pair('rss', 2 ** 20),
-          figure(side.median.crossings),
+          side.median.crossings?.toFixed(3) ?? EMPTY,
         ]);
       } else {
         const key = kind === 'memory' ? 'idleRss' : 'require';
@@ -90,6 +90,7 @@ function toMarkdown({ run, results }) {
   parts.push(
     `node:http → ${run.contender}; × is how many times better, medians of ${run.rounds} alternating rounds of ${run.seconds} s. ` +
       `Node ${run.node}, ${run.platform}, ${run.cpus} × ${run.cpu}, load by ${run.generator}, ${run.date}.`,
+    '![The ratios as bars](bench/chart.svg)',
   );
   return parts.join('\n\n');
 }
@@ -104,7 +105,10 @@ function fillReadme(report, file) {
   const text = readFileSync(file, 'utf8');
   const markers = /(<!-- bench:start -->\n).*?(<!-- bench:end -->)/s;
   if (!markers.test(text)) throw new Error(`no bench markers in ${file}`);
-  writeFileSync(file, text.replace(markers, (_, start, end) => `${start}\n${toMarkdown(report)}\n\n${end}`));
+  writeFileSync(
+    file,
+    text.replace(markers, (_, start, end) => `${start}\n${toMarkdown(report)}\n\n${end}`),
+  );
 }
 
 /**
@@ -123,8 +127,14 @@ function toSvg({ run, results }) {
     type: 'bar',
     color,
     data: bars.map(({ ratio }) => Number(ratio[key].median.toFixed(2))),
-    label: { show: true, position: 'right', formatter: '{c}×' },
-    markLine: { silent: true, symbol: 'none', label: { show: false }, lineStyle: { color: '#555' }, data: [{ xAxis: 1 }] },
+    label: { show: true, position: 'right', formatter: ({ value }) => `${value.toFixed(2)}×` },
+    markLine: {
+      silent: true,
+      symbol: 'none',
+      label: { show: false },
+      lineStyle: { color: '#555' },
+      data: [{ xAxis: 1 }],
+    },
   });
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: 860, height: 120 + bars.length * 44 });
   chart.setOption({
@@ -139,10 +149,7 @@ function toSvg({ run, results }) {
     grid: { left: 240, right: 70, top: 70, bottom: 60 },
     xAxis: { type: 'value', min: 0, axisLabel: { formatter: '{value}×' } },
     yAxis: { type: 'category', inverse: true, data: bars.map(({ name }) => name), axisTick: { show: false } },
-    series: [
-      series('CPU per request', 'cpu', '#b7410e'),
-      series('requests per second', 'rps', '#5b7c99'),
-    ],
+    series: [series('CPU per request', 'cpu', '#b7410e'), series('requests per second', 'rps', '#5b7c99')],
   });
   const svg = chart.renderToSVGString();
   chart.dispose();

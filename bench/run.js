@@ -37,7 +37,7 @@ const ROOT = path.join(__dirname, '..');
 /** A command line that cannot be followed. */
 class UsageError extends Error {}
 
-/** @returns {ReturnType<typeof readOptions>} */
+/** @throws {TypeError} ERR_PARSE_ARGS_…, naming what it does not know */
 function readOptions() {
   const { values } = parseArgs({
     options: {
@@ -89,8 +89,8 @@ function sidesOf(kind, contender) {
 /** @returns {import('./scenarios').Scenario[]} */
 function chosen(options) {
   const only = options.only === undefined ? null : new RegExp(options.only, 'i');
-  const selected = scenarios.filter(
-    ({ name, threshold }) => (only ? only.test(name) : !options.check || threshold !== undefined),
+  const selected = scenarios.filter(({ name, threshold }) =>
+    only ? only.test(name) : !options.check || threshold !== undefined,
   );
   if (selected.length === 0) throw new UsageError(`no scenario matches ${options.only}`);
   if (options.check && !selected.some(({ threshold }) => threshold)) {
@@ -132,8 +132,8 @@ async function runAll(options) {
       process.stderr.write(`${brief(results[i])}\n`);
     } catch (err) {
       const error = err instanceof Error ? err.message : String(err);
-      results.push({ scenario: name, kind, threshold, error, sides: [] });
       process.stderr.write(`FAILED: ${error}\n`);
+      results.push({ scenario: name, kind, threshold, error: error.split('\n')[0], sides: [] });
     }
   }
   return { run, results };
@@ -167,6 +167,7 @@ async function main() {
   if (options.json) write(options.json, `${JSON.stringify(report, null, 2)}\n`);
   if (options.svg) write(options.svg, toSvg(report));
   if (options.readme) {
+    if (report.run.contender !== 'ferrohttp') throw new UsageError('--readme takes figures of ferrohttp only');
     fillReadme(report, path.join(ROOT, 'README.md'));
     write(path.join(__dirname, 'chart.svg'), toSvg(report));
   }

@@ -90,7 +90,7 @@ function check(results) {
       const seen = median.crossings;
       verdicts.push({
         text: `${scenario}: ${seen === undefined ? 'uncounted' : seen.toFixed(3)} crossings per request, below ${threshold.crossings} is asked`,
-        ok: seen < threshold.crossings,
+        ok: seen > 0 && seen < threshold.crossings, // 0: the counter stands still, for a server has to cross
       });
     }
   }

@@ -2,7 +2,7 @@
 
 // node examples/client.js [url]: fetches it twice over one kept-alive connection. Without a url it asks a server of its own.
 
-const http = require('..'); // outside this repository: require('ferrohttp')
+const http = require('ferrohttp');
 
 const agent = new http.Agent({ keepAlive: true });
 
@@ -18,7 +18,8 @@ function fetchOnce(url) {
         bytes += chunk.length;
       });
       res.on('end', () => {
-        resolve(`${res.statusCode} ${res.statusMessage}: ${bytes} bytes${req.reusedSocket ? ', connection reused' : ''}`);
+        const connection = req.reusedSocket ? 'the same connection' : 'a new connection';
+        resolve(`${res.statusCode} ${res.statusMessage}: ${bytes} bytes over ${connection}`);
       });
       res.on('error', reject);
     });

@@ -1,6 +1,6 @@
 'use strict';
 
-const http = require('..'); // outside this repository: require('ferrohttp')
+const http = require('ferrohttp');
 
 const server = http.createServer((_req, res) => {
   res.writeHead(200, { 'Content-Type': 'text/plain' });

@@ -1,4 +1,4 @@
-import http from '../index.js'; // outside this repository: import http from 'ferrohttp'
+import http from 'ferrohttp';
 
 const server = http.createServer((_req, res) => {
   res.writeHead(200, { 'Content-Type': 'text/plain' });

@@ -2,7 +2,7 @@
 
 // What `npm start` serves: the Express application of app.js on ferrohttp. PORT chooses the port, else a free one is taken.
 
-const http = require('..'); // outside this repository: require('ferrohttp')
+const http = require('ferrohttp');
 const { version } = require('../package.json');
 const app = require('./app');
 

@@ -4,6 +4,8 @@
 mod connection;
 mod driver;
 mod engine;
+#[cfg(test)]
+mod engine_tests;
 mod incoming_message;
 mod napi;
 mod ring;

@@ -95,14 +95,15 @@ async function runAll(files, jobs, work) {
 
 /**
  * @param {TestFile[]} files
+ * @param {string} node the binary
  * @param {ReturnType<typeof options>} opts
  * @param {Known} ledger
  * @param {string} scratch
  * @returns {Promise<Finished[]>} one per file, the last word on it
  */
-async function runSuite(files, opts, ledger, scratch) {
+async function runSuite(files, node, opts, ledger, scratch) {
   const setting = {
-    node: nodeBinary(opts.node),
+    node,
     register: opts.stock ? undefined : path.join(ROOT, 'register.cjs'),
     driver: opts.stock ? undefined : opts.driver,
     scratch,
@@ -155,8 +156,10 @@ async function runNodeSuite() {
   if (opts.help) return console.log(USAGE);
   const start = performance.now();
   let tree;
+  let node;
   try {
     tree = await suiteTree(opts.node);
+    node = nodeBinary(opts.node);
   } catch (error) {
     if (process.env.CI) throw error;
     console.log(
@@ -172,7 +175,7 @@ async function runNodeSuite() {
   const ledger = opts.stock ? new Ledger(opts.node, 'stock', {}) : Ledger.load(opts.node, opts.driver);
   const scratch = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'ferro-')));
   process.on('exit', () => fs.rmSync(scratch, { recursive: true, force: true }));
-  const results = await runSuite(files, opts, ledger, scratch);
+  const results = await runSuite(files, node, opts, ledger, scratch);
   printFindings(results, ledger, opts.verbose);
 
   const number = (/** @type {Verdict} */ verdict) => results.filter((result) => result.verdict === verdict).length;

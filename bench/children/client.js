@@ -82,9 +82,12 @@ answerParent({
             bytes += chunk.length;
           },
           (err, status) => {
-            const fault = err ? String(err) : status !== 200 || bytes !== answerBytes ? `${status}, ${bytes} bytes` : '';
-            if (fault) faults.set(fault, (faults.get(fault) ?? 0) + 1);
-            else requests += 1;
+            if (!err && status === 200 && bytes === answerBytes) {
+              requests += 1;
+            } else {
+              const fault = err ? String(err) : `status ${status}, ${bytes} bytes`;
+              faults.set(fault, (faults.get(fault) ?? 0) + 1);
+            }
             if (performance.now() < deadline) {
               next();
               return;

@@ -23,8 +23,8 @@ function sample(engine) {
 
 /** @returns {number | null} µs */
 function mainThreadCpu() {
-  if ('threadCpuUsage' in process) {
-    const { user, system } = /** @type {any} */ (process).threadCpuUsage();
+  if (process.threadCpuUsage !== undefined) {
+    const { user, system } = process.threadCpuUsage();
     return user + system;
   }
   if (process.platform !== 'linux') return null;
@@ -37,10 +37,8 @@ function mainThreadCpu() {
 /** @returns {number | null} */
 function crossings(engine) {
   if (engine !== 'ferrohttp') return null;
-  const counters = require('../../lib/internal/native').stats();
-  let sum = 0;
-  for (const name in counters) sum += Number(counters[name]);
-  return sum;
+  const [callsIn, callsOut] = require('../../lib/internal/ring').engine.stats();
+  return callsIn + callsOut;
 }
 
 module.exports = { sample };

@@ -55,7 +55,9 @@ async function sha256(blob) {
 function randomBlob(size) {
   const parts = [];
   const most = 65536; // getRandomValues gives no more at a time
-  for (let left = size; left > 0; left -= most) parts.push(crypto.getRandomValues(new Uint8Array(Math.min(left, most))));
+  for (let left = size; left > 0; left -= most) {
+    parts.push(crypto.getRandomValues(new Uint8Array(Math.min(left, most))));
+  }
   return new Blob(parts);
 }
 

@@ -72,6 +72,14 @@ pub mod tests {
         unsafe { Memory::new(NonNull::new(words.as_mut_ptr().cast()).unwrap(), length) }
     }
 
+    /// The same memory for either side of a ring.
+    pub fn leaked_twice(length: usize) -> (Memory, Memory) {
+        let memory = leaked(length);
+        // SAFETY: leaked; the two are used in turns, as by JavaScript and the engine.
+        let twin = unsafe { Memory::new(memory.start, length) };
+        (memory, twin)
+    }
+
     #[test]
     fn words_are_read_back_and_outside_is_ignored() {
         let mut memory = leaked(16);

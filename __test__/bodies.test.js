@@ -1,0 +1,262 @@
+'use strict';
+
+// Large bodies, both ways, and who waits for whom.
+
+const assert = require('node:assert');
+const crypto = require('node:crypto');
+const { once } = require('node:events');
+const net = require('node:net');
+const { pipeline } = require('node:stream/promises');
+const { test } = require('node:test');
+const { http } = require('./support/http.js');
+const { deferred, listen } = require('./support/wire.js');
+
+const options = { timeout: 120_000 };
+const MIB = 1 << 20;
+
+/** @param {import('node:crypto').BinaryLike} data */
+const sha = (data) => crypto.createHash('sha256').update(data).digest('hex');
+
+/**
+ * Waits until `measure` has given the same number for a while.
+ * @param {() => number} measure
+ */
+async function settled(measure) {
+  let last = -1;
+  for (let same = 0; same < 10; ) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const now = measure();
+    same = now === last ? same + 1 : 0;
+    last = now;
+  }
+  return last;
+}
+
+/**
+ * Writes `data` piece by piece as fast as write() allows.
+ * @param {import('node:stream').Writable} stream @param {Buffer} data @param {number} size bytes of a piece
+ */
+async function pump(stream, data, size) {
+  let refused = 0;
+  for (let at = 0; at < data.length; at += size) {
+    if (stream.write(data.subarray(at, at + size))) continue;
+    refused++;
+    await once(stream, 'drain');
+  }
+  return refused;
+}
+
+for (const size of [1000, 1 << 14, 1 << 16, 300_000]) {
+  test(`a body echoed in pieces of ${size} bytes comes back as it was`, options, async (t) => {
+    const server = http.createServer((req, res) => {
+      if (req.headers['content-length']) res.setHeader('Content-Length', req.headers['content-length']);
+      pipeline(req, res).catch((err) => res.destroy(err));
+    });
+    const port = await listen(t, server);
+    const data = crypto.randomBytes(5 * MIB + 17);
+    for (const headers of [{}, { 'Content-Length': data.length }]) {
+      const req = http.request({ port, method: 'POST', headers, agent: false });
+      const response = once(req, 'response');
+      const hash = crypto.createHash('sha256');
+      const received = response.then(async ([res]) => {
+        for await (const chunk of res) hash.update(chunk);
+        return res;
+      });
+      await pump(req, data, size);
+      req.end();
+      const res = await received;
+      assert.strictEqual(hash.digest('hex'), sha(data));
+      assert.strictEqual(res.complete, true);
+    }
+  });
+}
+
+test('a response waits for a slow reader: write() says false, and drain comes when he reads', options, async (t) => {
+  const response = deferred();
+  const port = await listen(
+    t,
+    http.createServer((_req, res) => response.resolve(res)),
+  );
+  const reader = net.connect(port, '127.0.0.1');
+  t.after(() => reader.destroy());
+  reader.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  /** @type {import('node:http').ServerResponse} */
+  const res = await response.promise;
+  const piece = Buffer.alloc(1 << 14, 'p');
+  let written = 0;
+  let drained = 0;
+  res.on('drain', () => drained++);
+  // The kernel takes some MiB on a loopback; far below this limit write() must refuse for good.
+  const limit = 256 * MIB;
+  for (let stuck = false; !stuck && written < limit; ) {
+    written += piece.length;
+    if (res.write(piece)) continue;
+    const before = drained;
+    await settled(() => drained);
+    stuck = drained === before;
+  }
+  assert.ok(written < limit, 'write() never refused');
+  assert.strictEqual(res.writableNeedDrain, true);
+  assert.ok(res.writableLength > 0);
+
+  const drain = once(res, 'drain');
+  let received = 0;
+  let tail = '';
+  reader.on('data', (chunk) => {
+    received += chunk.length;
+    tail = (tail + chunk.toString('latin1')).slice(-5);
+  });
+  await drain;
+  res.end();
+  await once(reader, 'end');
+  assert.ok(received > written);
+  assert.strictEqual(tail, '0\r\n\r\n');
+});
+
+test('a request nobody reads stops its sender, and goes on when it is read', options, async (t) => {
+  const arrived = deferred();
+  const port = await listen(
+    t,
+    http.createServer((req, res) => arrived.resolve({ req, res })),
+  );
+  const sender = net.connect(port, '127.0.0.1');
+  t.after(() => sender.destroy());
+  const data = crypto.randomBytes(64 * MIB);
+  sender.write(`POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ${data.length}\r\n\r\n`);
+  sender.write(data);
+  const { req, res } = await arrived.promise;
+  const before = process.memoryUsage();
+  const accepted = await settled(() => req.socket.bytesRead);
+  assert.ok(accepted < data.length / 2, `${accepted} bytes were read with nobody to read them`);
+  const after = process.memoryUsage();
+  const grown = after.external + after.arrayBuffers - before.external - before.arrayBuffers;
+  assert.ok(grown < data.length / 2, `${grown} bytes were kept`);
+  const hash = crypto.createHash('sha256');
+  for await (const chunk of req) hash.update(chunk);
+  assert.strictEqual(hash.digest('hex'), sha(data));
+  res.end('ok');
+  await once(sender, 'data');
+});
+
+test('a paused request delivers nothing until it is resumed', options, async (t) => {
+  const arrived = deferred();
+  const port = await listen(
+    t,
+    http.createServer((req, res) => arrived.resolve({ req, res })),
+  );
+  const client = http.request({ port, method: 'POST' });
+  client.write('first');
+  const { req, res } = await arrived.promise;
+  let text = '';
+  req.on('data', (/** @type {Buffer} */ chunk) => {
+    text += chunk;
+    req.pause();
+    setImmediate(() => {
+      assert.strictEqual(req.isPaused(), true);
+      req.resume();
+    });
+  });
+  for (let i = 0; i < 50; i++) client.write(` ${i}`);
+  client.end();
+  await once(req, 'end');
+  assert.strictEqual(text, `first${Array.from({ length: 50 }, (_, i) => ` ${i}`).join('')}`);
+  res.end();
+  const [response] = await once(client, 'response');
+  response.resume();
+  await once(response, 'end');
+});
+
+test('a client’s upload waits for a slow server', options, async (t) => {
+  const arrived = deferred();
+  const server = net.createServer((socket) => arrived.resolve(socket.pause()));
+  const port = await listen(t, server);
+  const req = http.request({ port, method: 'PUT', agent: false });
+  req.on('error', () => {});
+  const piece = Buffer.alloc(1 << 14, 'p');
+  let written = 0;
+  let drained = 0;
+  req.on('drain', () => drained++);
+  const limit = 256 * MIB;
+  for (let stuck = false; !stuck && written < limit; ) {
+    written += piece.length;
+    if (req.write(piece)) continue;
+    const before = drained;
+    await settled(() => drained);
+    stuck = drained === before;
+  }
+  assert.ok(written < limit, 'write() never refused');
+  const drain = once(req, 'drain');
+  const socket = await arrived.promise;
+  socket.resume();
+  await drain;
+  req.destroy();
+});
+
+test('a client’s response waits for its reader', options, async (t) => {
+  const total = 64 * MIB;
+  /** @type {import('node:net').Socket | undefined} */
+  let far;
+  const server = net.createServer((socket) => {
+    far = socket;
+    socket.on('error', () => {});
+    socket.once('data', () => {
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${total}\r\n\r\n`);
+      const piece = Buffer.alloc(MIB, 'r');
+      let left = total;
+      const more = () => {
+        while (left > 0) {
+          left -= piece.length;
+          if (!socket.write(piece)) break;
+        }
+        if (left > 0) socket.once('drain', more);
+      };
+      more();
+    });
+  });
+  const port = await listen(t, server);
+  const req = http.get({ port, agent: false });
+  const [res] = await once(req, 'response');
+  const sent = await settled(() => far?.bytesWritten ?? 0);
+  assert.ok(sent < total / 2, `${sent} bytes were sent with nobody to read them`);
+  let received = 0;
+  for await (const chunk of res) received += chunk.length;
+  assert.strictEqual(received, total);
+});
+
+test('chunks keep their bytes while later ones arrive', options, async (t) => {
+  const server = http.createServer(async (req, res) => {
+    const chunks = [];
+    for await (const chunk of req) chunks.push(chunk);
+    // Looked at only now: each must still hold what arrived in it, and be writable without harm to the next.
+    const hash = sha(Buffer.concat(chunks));
+    for (const chunk of chunks) chunk.fill(0);
+    res.end(hash);
+  });
+  const port = await listen(t, server);
+  for (let i = 0; i < 8; i++) {
+    const data = crypto.randomBytes(3 * MIB);
+    const answer = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: data });
+    assert.strictEqual(await answer.text(), sha(data));
+  }
+});
+
+test('a buffer that was transferred away does no harm', options, async (t) => {
+  const server = http.createServer(async (req, res) => {
+    let bytes = 0;
+    for await (const chunk of req) {
+      bytes += chunk.length;
+      try {
+        structuredClone(chunk.buffer, { transfer: [chunk.buffer] });
+      } catch (err) {
+        // What belongs to a pool may refuse.
+        if (/** @type {Error} */ (err).name !== 'DataCloneError') throw err;
+      }
+    }
+    res.end(String(bytes));
+  });
+  const port = await listen(t, server);
+  for (let i = 0; i < 4; i++) {
+    const answer = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: crypto.randomBytes(4 * MIB) });
+    assert.strictEqual(await answer.text(), String(4 * MIB));
+  }
+});

@@ -1,0 +1,226 @@
+'use strict';
+
+// A server's connections: bad bytes, time-outs, and how they are closed.
+
+const assert = require('node:assert');
+const { once } = require('node:events');
+const { test } = require('node:test');
+const { http } = require('./support/http.js');
+const { deferred, dial, exchange, listen } = require('./support/wire.js');
+
+const options = { timeout: 60_000 };
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+
+test('each kind of bad request gets its status, and the connection ends', options, async (t) => {
+  const port = await listen(
+    t,
+    http.createServer((req, res) => {
+      req.on('error', () => {});
+      req.on('end', () => res.end()).resume();
+    }),
+  );
+  const close = 'Connection: close\r\n\r\n';
+  const bad = `HTTP/1.1 400 Bad Request\r\n${close}`;
+  assert.strictEqual(await exchange(port, 'not http at all\r\n\r\n'), bad);
+  assert.match(
+    await exchange(port, 'GET / HTTP/1.1\r\n\r\n'),
+    /^HTTP\/1.1 400 Bad Request\r\n[\s\S]*Connection: close\r\n/,
+  );
+  assert.strictEqual(await exchange(port, 'GET / HTTP/1.1\r\nHost: a\r\nBad Name: x\r\n\r\n'), bad);
+  assert.strictEqual(
+    await exchange(port, `GET / HTTP/1.1\r\nHost: a\r\nX: ${'y'.repeat(http.maxHeaderSize)}\r\n\r\n`),
+    `HTTP/1.1 431 Request Header Fields Too Large\r\n${close}`,
+  );
+  const chunked = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
+  assert.ok(
+    (await exchange(port, `${chunked}3;${'x'.repeat(20_000)}\r\n`)).endsWith(
+      `HTTP/1.1 413 Payload Too Large\r\n${close}`,
+    ),
+  );
+  const both = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n';
+  assert.strictEqual(await exchange(port, `${both}0\r\n\r\n`), bad);
+  assert.match(
+    await exchange(port, `${GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')}`),
+    /^HTTP\/1.1 200 OK\r\n/,
+  );
+});
+
+test('clientError has the error and the socket, and decides the answer', options, async (t) => {
+  const server = http.createServer();
+  const errors = [];
+  server.on('clientError', (/** @type {any} */ err, socket) => {
+    errors.push({
+      code: err.code,
+      bytesParsed: err.bytesParsed,
+      rawPacket: String(err.rawPacket),
+      message: err.message,
+    });
+    socket.end('HTTP/1.1 499 Mine\r\n\r\n');
+  });
+  const port = await listen(t, server);
+  assert.strictEqual(await exchange(port, 'GET / HTTP/9.9\r\n\r\n'), 'HTTP/1.1 499 Mine\r\n\r\n');
+  assert.strictEqual(await exchange(port, 'BREW / HTTP/1.1\r\n\r\n'), 'HTTP/1.1 499 Mine\r\n\r\n');
+  assert.strictEqual(errors.length, 2);
+  assert.deepStrictEqual(
+    errors.map(({ code, rawPacket }) => ({ code, rawPacket })),
+    [
+      { code: 'HPE_INVALID_VERSION', rawPacket: 'GET / HTTP/9.9\r\n\r\n' },
+      { code: 'HPE_INVALID_METHOD', rawPacket: 'BREW / HTTP/1.1\r\n\r\n' },
+    ],
+  );
+  for (const { message } of errors) assert.match(message, /^Parse Error: /);
+});
+
+test(
+  'a request cut off in its head is a clientError, one cut off in its body an aborted request',
+  options,
+  async (t) => {
+    const aborted = deferred();
+    const failed = deferred();
+    const server = http.createServer((req) => req.on('error', aborted.resolve).resume());
+    server.on('clientError', (err, socket) => {
+      failed.resolve(err);
+      socket.destroy();
+    });
+    const port = await listen(t, server);
+    const head = await dial(t, port);
+    head.write('GET / HTTP/1.1\r\nHo');
+    head.socket.end();
+    assert.strictEqual((await failed.promise).code, 'HPE_INVALID_EOF_STATE');
+    const body = await dial(t, port);
+    body.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf');
+    await once(body.socket, 'connect');
+    body.socket.end();
+    assert.strictEqual((await aborted.promise).code, 'ECONNRESET');
+  },
+);
+
+test('headersTimeout and requestTimeout answer 408', options, async (t) => {
+  const server = http.createServer(
+    { headersTimeout: 200, requestTimeout: 400, connectionsCheckingInterval: 50, keepAliveTimeout: 0 },
+    (req) => req.on('error', () => {}).resume(),
+  );
+  const port = await listen(t, server);
+  const slow = 'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n';
+  const head = await dial(t, port);
+  head.write('GET / HTTP/1.1\r\nX-Slow');
+  assert.strictEqual(await head.rest(), slow);
+  const body = await dial(t, port);
+  body.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf');
+  assert.strictEqual(await body.rest(), slow);
+  // A connection that says nothing at all is late too.
+  const silent = await dial(t, port);
+  assert.strictEqual(await silent.rest(), slow);
+});
+
+test('an idle connection is closed after keepAliveTimeout, one in use is not', options, async (t) => {
+  const release = deferred();
+  const server = http.createServer({ keepAliveTimeout: 100, keepAliveTimeoutBuffer: 0 }, (req, res) => {
+    if (req.url === '/wait') release.promise.then(() => res.end('waited'));
+    else res.end('at once');
+  });
+  const port = await listen(t, server);
+  const busy = await dial(t, port);
+  busy.write(GET.replace('/', '/wait'));
+  const idle = await dial(t, port);
+  idle.write(GET);
+  assert.match(await idle.read('at once'), /\r\nConnection: keep-alive\r\nKeep-Alive: timeout=\d+\r\n/);
+  assert.strictEqual(await idle.rest(), '');
+  release.resolve(undefined);
+  await busy.read('waited');
+  assert.strictEqual(await busy.rest(), '');
+});
+
+test('setTimeout destroys a silent connection, or asks the listener', options, async (t) => {
+  const server = http.createServer((_req, res) => res.write('begun'));
+  server.setTimeout(100);
+  const port = await listen(t, server);
+  const dropped = await dial(t, port);
+  dropped.write(GET);
+  assert.match(await dropped.rest(), /begun\r\n$/);
+
+  server.on('timeout', (socket) => socket.end('asked'));
+  const asked = await dial(t, port);
+  asked.write(GET);
+  assert.match(await asked.rest(), /begun\r\nasked$/);
+});
+
+test('close() ends idle connections, lets the busy one finish, and then calls back', options, async (t) => {
+  const response = deferred();
+  const server = http.createServer((req, res) => (req.url === '/busy' ? response.resolve(res) : res.end('idle')));
+  const port = await listen(t, server);
+  const idle = await dial(t, port);
+  idle.write(GET);
+  await idle.read('idle');
+  const busy = await dial(t, port);
+  busy.write(GET.replace('/', '/busy'));
+  const res = await response.promise;
+
+  let closed = false;
+  const done = deferred();
+  server.close((err) => {
+    closed = true;
+    done.resolve(err);
+  });
+  assert.strictEqual(await idle.rest(), '');
+  assert.strictEqual(closed, false);
+  const refused = await dial(t, port);
+  const [err] = await once(refused.socket, 'error');
+  assert.strictEqual(err.code, 'ECONNREFUSED');
+  res.end('finished');
+  await busy.read('finished');
+  await busy.rest();
+  assert.strictEqual(await done.promise, undefined);
+});
+
+test('closeIdleConnections and closeAllConnections close just these', options, async (t) => {
+  const closed = deferred();
+  const server = http.createServer((req, res) => {
+    if (req.url !== '/busy') res.end('idle');
+    else res.on('close', closed.resolve).write('busy');
+  });
+  const port = await listen(t, server);
+  const busy = await dial(t, port);
+  busy.write(GET.replace('/', '/busy'));
+  await busy.read('busy\r\n');
+  const idle = await dial(t, port);
+  idle.write(GET);
+  await idle.read('idle');
+  // Idle is who has answered, and on this side that is known when the answer was sent.
+  await new Promise((resolve) => server.getConnections(resolve));
+  server.closeIdleConnections();
+  assert.strictEqual(await idle.rest(), '');
+  assert.strictEqual(busy.socket.readableEnded, false);
+  server.closeAllConnections();
+  assert.strictEqual(await busy.rest(), '');
+  await closed.promise;
+});
+
+test('a listener may take the connection over with on("data") before a request', options, async (t) => {
+  const server = http.createServer(() => assert.fail('the bytes were taken for a request'));
+  server.removeAllListeners('connection');
+  server.on('connection', (socket) => socket.on('data', (chunk) => socket.end(`raw ${chunk}`)));
+  const port = await listen(t, server);
+  assert.strictEqual(await exchange(port, GET), `raw ${GET}`);
+});
+
+test('emit("connection") serves any duplex stream', options, async () => {
+  const { Duplex } = require('node:stream');
+  const server = http.createServer((req, res) => res.end(`by stream ${req.url}`));
+  const answered = deferred();
+  let text = '';
+  const stream = new Duplex({
+    read() {},
+    write(chunk, _encoding, callback) {
+      text += chunk;
+      if (text.includes('by stream /x')) answered.resolve(undefined);
+      callback();
+    },
+  });
+  server.emit('connection', stream);
+  stream.push('GET /x HTT');
+  stream.push('P/1.1\r\nHost: a\r\n\r\n');
+  await answered.promise;
+  assert.match(text, /^HTTP\/1.1 200 OK\r\n/);
+  stream.destroy();
+});

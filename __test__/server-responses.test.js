@@ -1,0 +1,225 @@
+'use strict';
+
+// What a server's handler says, as it goes over the wire.
+
+const assert = require('node:assert');
+const { test } = require('node:test');
+const { http } = require('./support/http.js');
+const { deferred, dial, exchange, listen } = require('./support/wire.js');
+
+const options = { timeout: 60_000 };
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+
+/**
+ * What one handler answers to one request, with the date taken out.
+ * @param {import('node:test').TestContext} t
+ * @param {import('node:http').RequestListener} handler
+ */
+async function answer(t, handler, request = GET) {
+  const text = await exchange(await listen(t, http.createServer(handler)), request);
+  return text.replace(/\r\nDate: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n/, '\r\nDate: now\r\n');
+}
+
+test('a body given to end() alone has a length, one that was written in pieces is chunked', options, async (t) => {
+  assert.strictEqual(
+    await answer(t, (_req, res) => res.end('whole ü')),
+    'HTTP/1.1 200 OK\r\nDate: now\r\nConnection: close\r\nContent-Length: 8\r\n\r\nwhole \xc3\xbc',
+  );
+  assert.strictEqual(
+    await answer(t, (_req, res) => {
+      res.write('in ');
+      res.write(Buffer.from('pieces'));
+      res.end();
+    }),
+    'HTTP/1.1 200 OK\r\nDate: now\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nin \r\n6\r\npieces\r\n0\r\n\r\n',
+  );
+  assert.strictEqual(
+    await answer(t, (_req, res) => res.end()),
+    'HTTP/1.1 200 OK\r\nDate: now\r\nConnection: close\r\nContent-Length: 0\r\n\r\n',
+  );
+});
+
+test('HTTP/1.0 gets its body until the end of the connection', options, async (t) => {
+  const text = await answer(
+    t,
+    (_req, res) => {
+      res.write('a');
+      res.end('b');
+    },
+    'GET / HTTP/1.0\r\n\r\n',
+  );
+  assert.strictEqual(text, 'HTTP/1.1 200 OK\r\nDate: now\r\nConnection: close\r\n\r\nab');
+});
+
+test('HEAD, 204 and 304 have no body, whatever the handler writes', options, async (t) => {
+  const head = await answer(t, (_req, res) => res.end('body'), GET.replace('GET', 'HEAD'));
+  assert.match(head, /\r\nConnection: close\r\n(Content-Length: 4\r\n)?\r\n$/);
+  for (const status of [204, 304]) {
+    const text = await answer(t, (_req, res) => res.writeHead(status).end('body'));
+    assert.match(text, /^HTTP\/1.1 [\s\S]*\r\nConnection: close\r\n\r\n$/);
+    assert.doesNotMatch(text, /Transfer-Encoding|Content-Length/);
+  }
+});
+
+test('status, reason and headers are as given, in their order and case', options, async (t) => {
+  const text = await answer(t, (_req, res) => {
+    res.setHeader('X-Set', 'before');
+    res.setHeader('Set-Cookie', ['a=1', 'b=2']);
+    res.appendHeader('X-More', '1');
+    res.appendHeader('X-More', '2');
+    res.sendDate = false;
+    res.writeHead(299, 'Quite Fine', { 'x-Head': 7, 'Content-Length': 2 });
+    assert.deepStrictEqual(res.getHeaderNames(), ['x-set', 'set-cookie', 'x-more', 'x-head', 'content-length']);
+    assert.strictEqual(res.headersSent, true);
+    assert.throws(() => res.setHeader('Late', '1'), { code: 'ERR_HTTP_HEADERS_SENT' });
+    res.end('ok');
+  });
+  assert.strictEqual(
+    text,
+    'HTTP/1.1 299 Quite Fine\r\nX-Set: before\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-More: 1\r\nX-More: 2\r\n' +
+      'x-Head: 7\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok',
+  );
+});
+
+test('headers that would split a response are refused', options, async (t) => {
+  const text = await answer(t, (_req, res) => {
+    assert.throws(() => res.setHeader('X-Bad', 'a\r\nSet-Cookie: b'), { code: 'ERR_INVALID_CHAR' });
+    assert.throws(() => res.setHeader('X Bad', 'a'), { code: 'ERR_INVALID_HTTP_TOKEN' });
+    assert.throws(() => res.writeHead(200, 'a\r\nb'), { code: 'ERR_INVALID_CHAR' });
+    assert.throws(() => res.writeHead(42), { code: 'ERR_HTTP_INVALID_STATUS_CODE' });
+    res.statusCode = 200;
+    res.statusMessage = 'OK';
+    res.end('unsplit');
+  });
+  assert.match(text, /^HTTP\/1.1 200 OK\r\n[\s\S]*unsplit$/);
+  assert.doesNotMatch(text, /Set-Cookie/);
+});
+
+test('trailers follow a chunked body', options, async (t) => {
+  const text = await answer(t, (_req, res) => {
+    res.writeHead(200, { Trailer: 'X-Sum' });
+    res.write('body');
+    res.addTrailers({ 'X-Sum': 'abc' });
+    res.end();
+  });
+  assert.match(text, /\r\n\r\n4\r\nbody\r\n0\r\nX-Sum: abc\r\n\r\n$/);
+});
+
+test('early hints, processing and continue go before the response', options, async (t) => {
+  const text = await answer(t, (_req, res) => {
+    res.writeContinue();
+    res.writeProcessing();
+    res.writeEarlyHints({ link: ['</a.css>; rel=preload', '</b.js>; rel=preload'], 'x-trace': '1' });
+    res.end('then');
+  });
+  assert.match(
+    text,
+    /^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 102 Processing\r\n\r\nHTTP\/1.1 103 Early Hints\r\nLink: <\/a.css>; rel=preload, <\/b.js>; rel=preload\r\nx-trace: 1\r\n\r\nHTTP\/1.1 200 OK\r\n[\s\S]*then$/,
+  );
+});
+
+test('flushHeaders sends the head before there is a body', options, async (t) => {
+  const finish = deferred();
+  const port = await listen(
+    t,
+    http.createServer((_req, res) => {
+      res.flushHeaders();
+      finish.promise.then(() => res.end('late'));
+    }),
+  );
+  const peer = await dial(t, port);
+  peer.write(GET);
+  assert.match(await peer.read('\r\n\r\n'), /^HTTP\/1.1 200 OK\r\n/);
+  finish.resolve(undefined);
+  assert.strictEqual(await peer.rest(), '4\r\nlate\r\n0\r\n\r\n');
+});
+
+test('each write arrives before the next is made', options, async (t) => {
+  const response = deferred();
+  const port = await listen(
+    t,
+    http.createServer((_req, res) => response.resolve(res)),
+  );
+  const peer = await dial(t, port);
+  peer.write(GET);
+  const res = await response.promise;
+  for (let i = 0; i < 10; i++) {
+    res.write(`piece ${i}`);
+    await peer.read(`piece ${i}\r\n`);
+  }
+  res.end();
+  await peer.rest();
+});
+
+test('finish, then close, and end and write callbacks come once and in order', options, async (t) => {
+  const events = [];
+  const closed = deferred();
+  const port = await listen(
+    t,
+    http.createServer((req, res) => {
+      req.resume();
+      req.on('end', () => events.push('req end'));
+      req.on('close', () => events.push('req close'));
+      res.on('prefinish', () => events.push('prefinish'));
+      res.on('finish', () => events.push('finish'));
+      res.on('close', () => {
+        events.push('close');
+        setImmediate(closed.resolve);
+      });
+      res.write('a', () => events.push('written'));
+      res.end('b', () => events.push('ended'));
+      assert.strictEqual(res.writableEnded, true);
+      events.push('handled');
+    }),
+  );
+  await exchange(port, GET);
+  await closed.promise;
+  assert.deepStrictEqual(
+    events.filter((event) => !event.startsWith('req')),
+    ['prefinish', 'handled', 'written', 'ended', 'finish', 'close'],
+  );
+  assert.deepStrictEqual(
+    events.filter((event) => event.startsWith('req')),
+    ['req end', 'req close'],
+  );
+});
+
+test('writing after the end, and ending twice, are errors of the response alone', options, async (t) => {
+  const failed = deferred();
+  const text = await answer(t, (_req, res) => {
+    res.on('error', failed.resolve);
+    res.end('once');
+    res.write('twice');
+  });
+  assert.match(text, /once$/);
+  assert.strictEqual((await failed.promise).code, 'ERR_STREAM_WRITE_AFTER_END');
+});
+
+test('strictContentLength refuses what would not fit the length announced', options, async (t) => {
+  const text = await answer(t, (_req, res) => {
+    res.strictContentLength = true;
+    res.writeHead(200, { 'Content-Length': 4 });
+    assert.throws(() => res.write('too long'), { code: 'ERR_HTTP_CONTENT_LENGTH_MISMATCH' });
+    res.end('just');
+  });
+  assert.match(text, /\r\n\r\njust$/);
+});
+
+test('destroying a response cuts the connection', options, async (t) => {
+  const text = await answer(t, (_req, res) => {
+    res.writeHead(200, { 'Content-Length': 100 });
+    res.write('part', () => res.destroy());
+  });
+  assert.match(text, /\r\n\r\npart$/);
+});
+
+test('a raw write of the socket keeps its place among the responses', options, async (t) => {
+  const server = http.createServer((_req, res) => {
+    res.write('one');
+    res.socket?.write('raw');
+    res.end('two');
+  });
+  const port = await listen(t, server);
+  const text = await exchange(port, GET);
+  assert.match(text, /\r\n\r\n3\r\none\r\nraw3\r\ntwo\r\n0\r\n\r\n$/);
+});
