@@ -286,7 +286,8 @@ class Connection {
     if (this.isPaused || this.driver === 'detached') return;
     this.isPaused = true;
     ring.command(this, COMMAND.PAUSE, 0);
-    if (this.driver === 'fed') this.socket.pause();
+    // The socket's user sees it too, and the stream of a fed one stops by that.
+    this.socket.pause();
   }
 
   /** Reads on. */
@@ -294,7 +295,7 @@ class Connection {
     if (!this.isPaused || this.driver === 'detached') return;
     this.isPaused = false;
     ring.command(this, COMMAND.RESUME, 0);
-    if (this.driver === 'fed') this.socket.resume();
+    this.socket.resume();
   }
 
   /**
