@@ -163,8 +163,9 @@ class ServerConnection {
 
   /** @returns {boolean} whether it has served a request, and waits for another */
   isIdle() {
-    const response = this.socket._httpMessage;
-    return this.hasServed && this.conn.idle && (!response || response.finished);
+    const { conn, incoming, socket } = this;
+    if (!this.hasServed || (incoming !== null && !incoming.complete)) return false;
+    return conn.idle && (!socket._httpMessage || socket._httpMessage.finished);
   }
 
   /** It counts no longer among its Server's. Named as the parser's methods that do this in Node. */

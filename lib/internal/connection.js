@@ -468,6 +468,12 @@ class Connection {
     this.giveBack();
     this.socket.on('close', onClose);
     this.startFeeding();
+    // The stream believes that a read is under way.
+    const handle = this.socket._handle;
+    if (handle && !this.isPaused) {
+      handle.reading = true;
+      handle.readStart();
+    }
     this.deliver();
   }
 
