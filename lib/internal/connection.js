@@ -69,6 +69,8 @@ class Connection {
     this.keepAliveTimeout = 0;
     /** While `finish` runs: what it found. @type {{ error: Error | undefined } | null} */
     this.finishing = null;
+    /** Why the peer's bytes are no longer parsed. @type {any} */
+    this.failure = null;
     /** @type {(() => void) | null} */
     this.delayedShutdown = null;
     this.feed = null;
@@ -345,8 +347,14 @@ class Connection {
         break;
       case EVENT.PARSE_ERROR: {
         const error = parseError(bytes.latin1Slice(start, start + b), a, copy(bytes, start + b, end));
-        if (this.finishing !== null) this.finishing.error = error;
-        else this.resource.runInAsyncScope(callParseError, null, this, error);
+        if (this.finishing !== null) {
+          this.finishing.error = error;
+          break;
+        }
+        this.failure = error;
+        // The engine is done with this peer: the socket reads on, for its user, and for the end.
+        if (this.driver === 'local') this.demote();
+        this.resource.runInAsyncScope(callParseError, null, this, error);
         break;
       }
       case EVENT.END:
@@ -481,7 +489,14 @@ class Connection {
     this.driver = 'fed';
     this.feed = (chunk) => {
       if (this.driver !== 'fed') return;
-      ring.engine.feed(this.slot, typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
+      const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+      if (this.failure !== null) {
+        // What comes behind bytes that are not HTTP is none either, as llhttp has it.
+        const error = parseError(`${this.failure.code}\n${this.failure.reason}`, 0, bytes);
+        this.resource.runInAsyncScope(callParseError, null, this, error);
+        return;
+      }
+      ring.engine.feed(this.slot, bytes);
       ring.readEvents();
     };
     this.socket.on('data', this.feed);
