@@ -3,7 +3,7 @@ const host = require('node:http');
 const { test } = require('node:test');
 const express = require('express');
 const { http } = require('./support/http.js');
-const { listen, request, talk } = require('./support/wire.js');
+const { listen, request, talk } = require('./support/raw.js');
 
 /** Express here has loaded the host's http: nothing is registered. */
 function application() {

@@ -3,7 +3,7 @@ const { once } = require('node:events');
 const net = require('node:net');
 const { test } = require('node:test');
 const { http } = require('./support/http.js');
-const { listen, request: get, talk } = require('./support/wire.js');
+const { listen, request: get, talk } = require('./support/raw.js');
 
 /** @param {string} answer */
 const bodies = (answer) => [...answer.matchAll(/\[(.*?)\]/g)].map((match) => match[1]);

@@ -3,7 +3,7 @@ const { once } = require('node:events');
 const net = require('node:net');
 const { test } = require('node:test');
 const { http } = require('./support/http.js');
-const { listen, request, statuses, talk } = require('./support/wire.js');
+const { listen, request, statuses, talk } = require('./support/raw.js');
 
 /** @param {import('node:http').ServerOptions} options */
 async function withServer(options, run) {
