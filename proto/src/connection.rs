@@ -62,8 +62,12 @@ pub struct Connection {
 enum Exchanges {
     /// How many have been received.
     Received { unanswered: usize },
-    /// What each of those sent wants.
-    Sent(VecDeque<Expect>),
+    /// What each of those sent wants, and how many were answered before they were sent: a server may answer before it has
+    /// read anything. Whether anybody wants such a response, JavaScript knows.
+    Sent {
+        awaited: VecDeque<Expect>,
+        early: usize,
+    },
 }
 
 /// What one look at the input came to. Offsets into the input.
@@ -86,7 +90,13 @@ impl Connection {
     pub fn new(role: Role, config: Config, now: Instant) -> Self {
         let (exchanges, waiting) = match role {
             Role::Server => (Exchanges::Received { unanswered: 0 }, Waiting::Head(now)),
-            Role::Client => (Exchanges::Sent(VecDeque::new()), Waiting::Nothing),
+            Role::Client => {
+                let sent = Exchanges::Sent {
+                    awaited: VecDeque::new(),
+                    early: 0,
+                };
+                (sent, Waiting::Nothing)
+            }
         };
         Connection {
             role,
@@ -228,13 +238,7 @@ impl Connection {
                 self.waiting = Waiting::Head(now);
                 strict::request(text, max_head, &mut self.parsed)
             }
-            Exchanges::Sent(awaited) if awaited.is_empty() => {
-                return self.fail(
-                    ParseError::new(Code::InvalidConstant, "Response without a request", from),
-                    0,
-                );
-            }
-            Exchanges::Sent(_) => strict::response(text, max_head, &mut self.parsed),
+            Exchanges::Sent { .. } => strict::response(text, max_head, &mut self.parsed),
         };
         if let Some(len) = vouched {
             return Step::Head(from..from + len, self.head_ends());
@@ -262,11 +266,13 @@ impl Connection {
                 }
                 Expect::Message
             }
-            Exchanges::Sent(awaited) => awaited.front().copied().unwrap_or(Expect::Message),
+            Exchanges::Sent { awaited, .. } => awaited.front().copied().unwrap_or(Expect::Message),
         };
         let outlook = outlook(&self.parsed, expect, self.config.leniency);
-        if let (Exchanges::Sent(awaited), false) = (&mut self.exchanges, outlook.interim) {
-            awaited.pop_front();
+        if let (Exchanges::Sent { awaited, early }, false) = (&mut self.exchanges, outlook.interim)
+            && awaited.pop_front().is_none()
+        {
+            *early += 1;
         }
         let next = match outlook.body {
             _ if outlook.undecodable => Next::Undecodable,
@@ -384,8 +390,12 @@ impl Connection {
             Writing::Closed => return Err(SendError::Closed),
         }
         self.writing = Writing::Message(framing);
-        if let Exchanges::Sent(awaited) = &mut self.exchanges {
-            awaited.push_back(expect);
+        if let Exchanges::Sent { awaited, early } = &mut self.exchanges {
+            if *early > 0 {
+                *early -= 1;
+            } else {
+                awaited.push_back(expect);
+            }
         }
         out.extend_from_slice(head);
         Ok(())
@@ -489,7 +499,7 @@ impl Connection {
     pub fn is_idle(&self) -> bool {
         let settled = match &self.exchanges {
             Exchanges::Received { unanswered } => *unanswered == 0,
-            Exchanges::Sent(awaited) => awaited.is_empty(),
+            Exchanges::Sent { awaited, .. } => awaited.is_empty(),
         };
         settled
             && self.reads_between_messages()
