@@ -8,9 +8,10 @@ use crate::chunked::Part;
 use crate::diagnose::Reader;
 use crate::encode::ChunkHead;
 use crate::error::{Code, ParseError, SendError};
-use crate::framing::{BodyKind, Expect, Framing, Outlook, outlook, wishes_to_persist};
-use crate::head::{Head, Parsed, Trailers};
+use crate::framing::{BodyKind, Expect, Framing, Outlook, outlook, persists_when_whole};
+use crate::head::{Head, Parsed, Start, Trailers};
 use crate::limits::{Config, Leniency};
+use crate::method::Method;
 use crate::state::{Next, Reading, Writing};
 use crate::strict;
 use crate::timeouts::{Timeout, Timeouts, Waiting};
@@ -199,14 +200,14 @@ impl Connection {
                     match reader.read(&input[from..], &mut self.parsed, &self.config) {
                         Ok(None) => return Step::More(input.len()),
                         Ok(Some(len)) => {
-                            self.message_ends(now);
+                            self.message_ends(false, now);
                             return Step::CompleteWithTrailers(from + len);
                         }
                         Err(error) => return self.fail(error, from),
                     }
                 }
                 Reading::Whole => {
-                    self.message_ends(now);
+                    self.message_ends(false, now);
                     return Step::Complete;
                 }
                 Reading::Undecodable => return self.fail(UNDECODABLE, 0),
@@ -244,6 +245,10 @@ impl Connection {
             return Step::Head(from..from + len, self.head_ends());
         }
         self.parsed.clear();
+        self.parsed.start = match self.role {
+            Role::Server => Start::Request(Method::Get),
+            Role::Client => Start::Response(0),
+        };
         let mut reader = Reader::head(self.role);
         match reader.read(text, &mut self.parsed, &self.config) {
             Ok(None) => {
@@ -290,9 +295,9 @@ impl Connection {
     }
 
     /// The message is whole: whether another may follow.
-    fn message_ends(&mut self, now: Instant) {
-        let another =
-            wishes_to_persist(&self.parsed) || self.config.leniency.allows(Leniency::KEEP_ALIVE);
+    fn message_ends(&mut self, trailers: bool, now: Instant) {
+        let another = persists_when_whole(&self.parsed, trailers)
+            || self.config.leniency.allows(Leniency::KEEP_ALIVE);
         self.reading = if another {
             Reading::Start
         } else {

@@ -141,8 +141,9 @@ impl FieldReader {
                             self.meaning = self.meaning_of_name(parsed);
                             self.name_ends(cursor, parsed, config)?
                         }
-                        Some(b' ') if self.is_special(cursor, parsed, config)? => {
+                        Some(b' ') if self.is_special(cursor, parsed) => {
                             if !lenient(Leniency::HEADERS) {
+                                cursor.keep(parsed, cursor.index + 1, config)?;
                                 return invalid("Invalid header field char", cursor.index + 1);
                             }
                             At::AfterName
@@ -205,12 +206,16 @@ impl FieldReader {
                 }
                 At::ValueStart => {
                     take = false;
-                    self.value_starts(here, parsed, config)?
+                    self.value_starts(cursor, parsed, config)?
                 }
                 At::Value => {
                     take = false;
                     cursor.skip_while(is_value);
-                    At::ValueEnd
+                    if cursor.peek().is_none() {
+                        At::Value
+                    } else {
+                        At::ValueEnd
+                    }
                 }
                 At::AnyValue => {
                     take = false;
@@ -248,7 +253,7 @@ impl FieldReader {
                     }
                     b',' => {
                         take = false;
-                        forbid_after_chunked(here, parsed, config)?;
+                        forbid_after_chunked(cursor, parsed, config)?;
                         At::Coding(0)
                     }
                     _ => {
@@ -273,6 +278,9 @@ impl FieldReader {
                     match length.and_then(|length| length.checked_add(u64::from(byte - b'0'))) {
                         Some(length) => parsed.content_length = length,
                         None => {
+                            cursor.index = after;
+                            cursor.keep(parsed, after, config)?;
+
                             return fail(
                                 Code::InvalidContentLength,
                                 "Content-Length overflow",
@@ -451,18 +459,17 @@ impl FieldReader {
     }
 
     /// llhttp looks at a space after a name only where the name is one that it knows.
-    fn is_special(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        parsed: &mut Parsed,
-        config: &Config,
-    ) -> Result<bool, ParseError> {
-        cursor.keep(parsed, cursor.index + 1, config)?;
+    fn is_special(&mut self, cursor: &Cursor<'_>, parsed: &mut Parsed) -> bool {
+        let kept = parsed.text.len();
+        parsed
+            .text
+            .extend_from_slice(&cursor.input[cursor.mark..cursor.index]);
         self.meaning = self.meaning_of_name(parsed);
-        Ok(!matches!(
+        parsed.text.truncate(kept);
+        !matches!(
             self.meaning,
             Meaning::Nothing | Meaning::Host | Meaning::Expect
-        ))
+        )
     }
 
     /// At the colon, which is taken here; the name has been kept.
@@ -493,7 +500,7 @@ impl FieldReader {
 
     fn value_starts(
         &mut self,
-        here: usize,
+        cursor: &mut Cursor<'_>,
         parsed: &mut Parsed,
         config: &Config,
     ) -> Result<At, ParseError> {
@@ -505,7 +512,7 @@ impl FieldReader {
             }
             Meaning::TransferEncoding => {
                 if parsed.flags.has(Flags::CHUNKED) {
-                    forbid_after_chunked(here, parsed, config)?;
+                    forbid_after_chunked(cursor, parsed, config)?;
                 }
                 parsed.flags |= Flags::TRANSFER_ENCODING;
                 parsed.flags.remove(Flags::CHUNKED);
@@ -515,7 +522,7 @@ impl FieldReader {
                 Err(ParseError::new(
                     Code::UnexpectedContentLength,
                     "Duplicate Content-Length",
-                    here,
+                    cursor.index,
                 ))
             }
             Meaning::ContentLength => Ok(At::Digits),
@@ -559,14 +566,20 @@ impl FieldReader {
 }
 
 /// Once a request is chunked, no other coding may follow (RFC 9112, section 6.1).
-fn forbid_after_chunked(here: usize, parsed: &Parsed, config: &Config) -> Result<(), ParseError> {
+fn forbid_after_chunked(
+    cursor: &mut Cursor<'_>,
+    parsed: &mut Parsed,
+    config: &Config,
+) -> Result<(), ParseError> {
     let request = matches!(parsed.start, Start::Request(_));
     if request && !config.leniency.allows(Leniency::TRANSFER_ENCODING) {
+        let after = cursor.index + 1;
+        cursor.keep(parsed, after, config)?;
         let reason = "Invalid `Transfer-Encoding` header value";
         return Err(ParseError::new(
             Code::InvalidTransferEncoding,
             reason,
-            here + 1,
+            after,
         ));
     }
     Ok(())

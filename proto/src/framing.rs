@@ -73,7 +73,7 @@ pub(crate) fn outlook(parsed: &Parsed, expect: Expect, leniency: Leniency) -> Ou
         Start::Response(status) => {
             let upgrade = (offers_upgrade && status == 101) || expect == Expect::Connect;
             let interim = (100..200).contains(&status) && status != 101 && !upgrade;
-            let headless = interim || status == 304 || expect == Expect::Head;
+            let headless = bodiless(status) || expect == Expect::Head;
             let lasts = needs_eof(parsed, status);
             Outlook {
                 keep_alive: persists(parsed, lasts),
@@ -107,10 +107,15 @@ fn coded(parsed: &Parsed) -> Option<BodyKind> {
     }
 }
 
+/// Whether responses with this status never have a body, whatever their fields say (RFC 9112, section 6.3).
+fn bodiless(status: u16) -> bool {
+    matches!(status, 100..200 | 204 | 304)
+}
+
 /// llhttp asks this without regard to the request: a response to HEAD without a length "needs" the end of the connection,
 /// and Node's client does not keep such a connection.
 fn needs_eof(parsed: &Parsed, status: u16) -> bool {
-    if (100..200).contains(&status) || status == 204 || status == 304 {
+    if bodiless(status) {
         return false;
     }
     let flags = parsed.flags;
@@ -120,16 +125,21 @@ fn needs_eof(parsed: &Parsed, status: u16) -> bool {
     !flags.has(Flags::CHUNKED) && !flags.has(Flags::CONTENT_LENGTH)
 }
 
-fn persists(parsed: &Parsed, needs_eof: bool) -> bool {
-    wishes_to_persist(parsed) && !needs_eof
+/// Whether another message may follow one that is whole. Its trailers can still have changed that.
+pub(crate) fn persists_when_whole(parsed: &Parsed, trailers: bool) -> bool {
+    let needs_eof = match parsed.start {
+        Start::Response(status) => trailers && needs_eof(parsed, status),
+        Start::Request(_) => false,
+    };
+    persists(parsed, needs_eof)
 }
 
-/// What version and Connection say, whatever the framing. Trailers can still change it.
-pub(crate) fn wishes_to_persist(parsed: &Parsed) -> bool {
+fn persists(parsed: &Parsed, needs_eof: bool) -> bool {
     let (major, minor) = parsed.version;
-    if major > 0 && minor > 0 {
+    let wished = if major > 0 && minor > 0 {
         !parsed.flags.has(Flags::CONNECTION_CLOSE)
     } else {
         parsed.flags.has(Flags::CONNECTION_KEEP_ALIVE)
-    }
+    };
+    wished && !needs_eof
 }

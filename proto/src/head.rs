@@ -220,6 +220,7 @@ impl Parsed {
     pub fn clear(&mut self) {
         self.flags = Flags::default();
         self.content_length = 0;
+        self.line = Span::default();
         self.clear_fields();
     }
 

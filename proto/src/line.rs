@@ -17,6 +17,9 @@ enum At {
     /// The CR of a request line without a version, and its LF.
     TargetCr,
     TargetLf,
+    /// llhttp still counts the octet after a target's delimiter as the target's.
+    AfterTarget,
+    NoVersion,
     BeforeProtocol,
     Protocol,
     Slash(Protocol),
@@ -124,31 +127,31 @@ impl LineReader {
                 At::Target(url) => match url.step(byte, here)? {
                     Some(url) => At::Target(url),
                     None => {
-                        cursor.keep(parsed, after, config)?;
+                        cursor.keep(parsed, here, config)?;
                         parsed.line = Span::new(0, parsed.text.len());
                         parsed.version = (0, 9);
                         match byte {
-                            b' ' => At::BeforeProtocol,
+                            b' ' => At::AfterTarget,
                             b'\r' => {
                                 take = false;
                                 At::TargetCr
                             }
-                            _ if lenient(Leniency::OPTIONAL_CR_BEFORE_LF) => {
-                                return self.done(cursor, after);
-                            }
-                            _ => {
-                                return fail(
-                                    Code::CrExpected,
-                                    "Missing expected CR after request line",
-                                    after,
-                                );
-                            }
+                            // llhttp takes a bare LF here, if nowhere else.
+                            _ => At::NoVersion,
                         }
                     }
                 },
                 At::TargetCr => At::TargetLf,
-                At::TargetLf if byte == b'\n' => return self.done(cursor, after),
+                At::TargetLf if byte == b'\n' => At::NoVersion,
                 At::TargetLf => return fail(Code::InvalidUrl, "Expected CRLF", here),
+                At::AfterTarget | At::NoVersion if matches!(byte, b'\t' | b'\x0c') => {
+                    return fail(Code::InvalidUrl, "Invalid characters in url", after);
+                }
+                At::NoVersion => return self.done(cursor, here),
+                At::AfterTarget => {
+                    take = false;
+                    At::BeforeProtocol
+                }
                 At::BeforeProtocol if byte == b' ' => At::BeforeProtocol,
                 At::BeforeProtocol => {
                     take = false;

@@ -28,6 +28,7 @@ pub(crate) fn request(text: &[u8], max_head: usize, parsed: &mut Parsed) -> Opti
     if !matches!(target[0], b'/' | b'*') || !target.is_ascii() {
         return None;
     }
+    parsed.clear();
     parsed.start = Start::Request(
         Method::from_bytes(request.method?.as_bytes()).filter(|method| is_plain(*method))?,
     );
@@ -52,6 +53,7 @@ pub(crate) fn response(text: &[u8], max_head: usize, parsed: &mut Parsed) -> Opt
         Some(field) => span_in(text, field.name.as_bytes()).start as usize - 2,
         None => len.checked_sub(4)?,
     };
+    parsed.clear();
     parsed.start = Start::Response(response.code?);
     parsed.version = (1, response.version?);
     parsed.line = Span::new(REASON.min(line_end), line_end.saturating_sub(REASON));
@@ -67,24 +69,29 @@ fn fields(head: &[u8], max_head: usize, headers: &[Header<'_>], parsed: &mut Par
     if head.len() >= max_head || !head.ends_with(b"\r\n\r\n") {
         return false;
     }
-    parsed.clear();
     for header in headers {
-        let name = span_in(head, header.name.as_bytes());
-        // The line before ended in LF; llhttp wants CRLF.
-        if head[name.start as usize - 2] != b'\r' || !note(header.name, header.value, parsed) {
+        let field = FieldSpan {
+            name: span_in(head, header.name.as_bytes()),
+            value: span_in(head, header.value),
+        };
+        // The line before this one ended in LF; llhttp wants CRLF.
+        if head[field.name.start as usize - 2] != b'\r' {
             return false;
         }
-        parsed.fields.push(FieldSpan {
-            name,
-            value: span_in(head, header.value),
-        });
+        let after = head
+            .get((field.value.start + field.value.len) as usize)
+            .copied();
+        if !note(header.name, header.value, after, parsed) {
+            return false;
+        }
+        parsed.fields.push(field);
     }
     true
 }
 
-/// Takes note of what a field means for the message. False: the value is none of the plain ones.
+/// Takes note of what a field means for the message. False: the value is none of the plain ones. `after`: the octet after it.
 #[inline]
-fn note(name: &str, value: &[u8], parsed: &mut Parsed) -> bool {
+fn note(name: &str, value: &[u8], after: Option<u8>, parsed: &mut Parsed) -> bool {
     match name.len() {
         4 if name.eq_ignore_ascii_case("host") => parsed.flags |= Flags::HOST,
         6 if name.eq_ignore_ascii_case("expect") => parsed.flags |= Flags::EXPECT,
@@ -95,7 +102,7 @@ fn note(name: &str, value: &[u8], parsed: &mut Parsed) -> bool {
         16 if name.eq_ignore_ascii_case("proxy-connection") => parsed.flags |= connection(value),
         14 if name.eq_ignore_ascii_case("content-length") => return content_length(value, parsed),
         17 if name.eq_ignore_ascii_case("transfer-encoding") => {
-            return transfer_encoding(value, parsed);
+            return transfer_encoding(value, after, parsed);
         }
         _ => {}
     }
@@ -133,8 +140,10 @@ fn content_length(value: &[u8], parsed: &mut Parsed) -> bool {
     true
 }
 
-fn transfer_encoding(value: &[u8], parsed: &mut Parsed) -> bool {
-    if !value.eq_ignore_ascii_case(b"chunked")
+fn transfer_encoding(value: &[u8], after: Option<u8>, parsed: &mut Parsed) -> bool {
+    // To llhttp, chunked with a tab after it is another coding.
+    if after != Some(b'\r')
+        || !value.eq_ignore_ascii_case(b"chunked")
         || parsed.flags.has(Flags::CONTENT_LENGTH)
         || parsed.flags.has(Flags::TRANSFER_ENCODING)
     {
