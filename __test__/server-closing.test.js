@@ -1,0 +1,100 @@
+const assert = require('node:assert');
+const { once } = require('node:events');
+const net = require('node:net');
+const { test } = require('node:test');
+const { http } = require('./support/http.js');
+const { listen, request, statuses, talk } = require('./support/wire.js');
+
+/** @param {number} port */
+async function connect(port) {
+  const socket = net.connect(port, '127.0.0.1');
+  socket.setEncoding('latin1');
+  await once(socket, 'connect');
+  return socket;
+}
+
+test('close ends idle connections, and waits for those that are being served', async () => {
+  /** @type {import('node:http').ServerResponse | undefined} */
+  let held;
+  const server = http.createServer((req, res) => {
+    if (req.url === '/held') held = res;
+    else res.end('x');
+    if (req.url === '/held') server.emit('held');
+  });
+  const port = await listen(server);
+  const idle = await connect(port);
+  idle.write(request('/'));
+  await once(idle, 'data');
+  const busy = await connect(port);
+  busy.write(request('/held'));
+  await once(server, 'held');
+
+  const closed = once(server, 'close');
+  server.close();
+  idle.resume();
+  await once(idle, 'close');
+  assert.strictEqual(busy.readyState, 'open');
+  held?.setHeader('Connection', 'close');
+  held?.end('y');
+  const [answer] = await once(busy, 'data');
+  assert.deepStrictEqual(statuses(answer), [200]);
+  await closed;
+});
+
+test('closeAllConnections ends requests in the middle', async () => {
+  const server = http.createServer(() => server.emit('begun'));
+  const port = await listen(server);
+  const socket = await connect(port);
+  socket.on('error', () => {});
+  socket.write(request('/'));
+  await once(server, 'begun');
+  server.closeAllConnections();
+  await once(socket, 'close');
+  await server[Symbol.asyncDispose]();
+});
+
+test('a client that goes away aborts its request and closes the response', async () => {
+  const server = http.createServer((req, res) => {
+    const gone = Promise.all([
+      once(req, 'aborted'),
+      once(req, 'error').then(([err]) => assert.strictEqual(err.code, 'ECONNRESET')),
+      once(res, 'close'),
+    ]);
+    gone.then(() => server.emit('gone', req, res));
+    client.destroy();
+  });
+  const port = await listen(server);
+  const client = await connect(port);
+  client.write(request('/', 'Content-Length: 10\r\n', 'POST'));
+  const [req, res] = await once(server, 'gone');
+  assert.deepStrictEqual([req.aborted, req.complete, res.destroyed, res.writableFinished], [true, false, true, false]);
+  await server[Symbol.asyncDispose]();
+});
+
+test('after maxRequestsPerSocket requests clients are told to go, and further ones are dropped with 503', async () => {
+  const dropped = [];
+  const server = http.createServer({ keepAliveTimeout: 20, keepAliveTimeoutBuffer: 0 }, (_req, res) => res.end('x'));
+  server.maxRequestsPerSocket = 2;
+  server.on('dropRequest', (req) => dropped.push(req.url));
+  const port = await listen(server);
+  const answer = await talk(port, request('/1') + request('/2') + request('/3'));
+  assert.deepStrictEqual(statuses(answer), [200, 200, 503]);
+  assert.deepStrictEqual(answer.match(/Connection: .*/g), ['Connection: keep-alive', 'Connection: close', 'Connection: close']);
+  assert.deepStrictEqual(dropped, ['/3']);
+  assert.match(answer, /Keep-Alive: timeout=0, max=2\r\n/);
+  await server[Symbol.asyncDispose]();
+});
+
+test('the response closes after it has finished, in that order', async () => {
+  const order = [];
+  const server = http.createServer((_req, res) => {
+    res.on('prefinish', () => order.push('prefinish'));
+    res.on('finish', () => order.push(`finish ${res.writableFinished} ${res.socket === null}`));
+    res.on('close', () => order.push(`close ${res.destroyed}`));
+    res.end('x', () => order.push('end callback'));
+  });
+  const port = await listen(server);
+  await talk(port, request('/', 'Connection: close\r\n'));
+  assert.deepStrictEqual(order, ['prefinish', 'end callback', 'finish true true', 'close true']);
+  await server[Symbol.asyncDispose]();
+});

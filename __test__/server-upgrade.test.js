@@ -1,0 +1,65 @@
+const assert = require('node:assert');
+const { once } = require('node:events');
+const net = require('node:net');
+const { test } = require('node:test');
+const { http } = require('./support/http.js');
+const { listen, request, statuses, talk } = require('./support/wire.js');
+
+const UPGRADE = 'Connection: upgrade\r\nUpgrade: echo\r\n';
+
+for (const [event, text] of /** @type {const} */ ([
+  ['upgrade', request('/', UPGRADE)],
+  ['connect', 'CONNECT example.com:443 HTTP/1.1\r\nHost: test\r\n\r\n'],
+])) {
+  test(`'${event}' hands over the socket, with the bytes that came behind the head`, async () => {
+    const server = http.createServer(() => assert.fail('no request'));
+    server.on(event, (req, socket, head) => {
+      assert.strictEqual(req.upgrade, true);
+      assert.strictEqual(socket.parser, null);
+      for (const each of ['close', 'data', 'drain', 'error', 'timeout']) {
+        assert.strictEqual(socket.listenerCount(each), 0, each);
+      }
+      socket.write(`[${head}]`);
+      socket.pipe(socket);
+    });
+    const port = await listen(server);
+    const socket = net.connect(port, '127.0.0.1');
+    socket.setEncoding('latin1');
+    let answer = '';
+    socket.on('data', (chunk) => {
+      answer += chunk;
+      if (answer === '[one]') socket.end('two');
+    });
+    socket.write(`${text}one`);
+    await once(socket, 'close');
+    assert.strictEqual(answer, '[one]two');
+    await server[Symbol.asyncDispose]();
+  });
+}
+
+test('an upgrade nobody listens for is an ordinary request', async () => {
+  const server = http.createServer((req, res) => {
+    assert.strictEqual(req.upgrade, false);
+    res.setHeader('Connection', 'close').end(req.headers.upgrade);
+  });
+  const port = await listen(server);
+  assert.match(await talk(port, request('/', UPGRADE)), /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\necho$/);
+  await server[Symbol.asyncDispose]();
+});
+
+test('a CONNECT nobody listens for closes the connection', async () => {
+  const server = http.createServer(() => assert.fail('no request'));
+  const port = await listen(server);
+  assert.strictEqual(await talk(port, 'CONNECT example.com:443 HTTP/1.1\r\nHost: test\r\n\r\n'), '');
+  await server[Symbol.asyncDispose]();
+});
+
+test('an upgrade behind a pipelined request waits for nobody: both are told', async () => {
+  const server = http.createServer((_req, res) => setImmediate(() => res.end('x')));
+  server.on('upgrade', (_req, socket) => setTimeout(() => socket.end('[upgraded]'), 20));
+  const port = await listen(server);
+  const answer = await talk(port, request('/') + request('/', UPGRADE));
+  assert.deepStrictEqual(statuses(answer), [200]);
+  assert.match(answer, /\[upgraded\]$/);
+  await server[Symbol.asyncDispose]();
+});

@@ -1,0 +1,250 @@
+'use strict';
+
+// One function for each kind of scenario. Each measures its sides in turn, round after round, so that what the machine does
+// meanwhile meets all of them alike.
+
+const net = require('node:net');
+const path = require('node:path');
+const { setTimeout: delay } = require('node:timers/promises');
+const { apps, requestBody } = require('./apps');
+const { load } = require('./load');
+const { Child, runProgram } = require('./processes');
+const { verifyAnswer, verifyServer } = require('./verify');
+
+const WARM_UP = 1; // s
+const REQUIRES_PER_ROUND = 3;
+
+/**
+ * @typedef {object} Side
+ * @property {string} label
+ * @property {'node' | 'ferrohttp' | 'undici'} engine
+ *
+ * @typedef {object} Plan
+ * @property {number} rounds
+ * @property {number} seconds of load in each round
+ * @property {'wrk' | 'autocannon'} generator
+ *
+ * @typedef {Record<string, number>} Figures of one round; see summary.js for their names and units
+ * @typedef {import('./children/sample').Sample} Sample
+ */
+
+/**
+ * Runs `measure` on every side in turn, `rounds` times.
+ * @template S
+ * @param {S[]} sides
+ * @param {number} rounds
+ * @param {(side: S) => Promise<Figures>} measure
+ * @returns {Promise<Figures[][]>} by side, then by round
+ */
+async function alternate(sides, rounds, measure) {
+  /** @type {Figures[][]} */
+  const figures = sides.map(() => []);
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [i, side] of sides.entries()) figures[i].push(await measure(side));
+  }
+  return figures;
+}
+
+/**
+ * @param {Sample} before
+ * @param {Sample} after
+ * @param {number} requests
+ * @param {number} seconds
+ * @returns {Figures}
+ */
+function perRequest(before, after, requests, seconds) {
+  const figures = { cpu: (after.cpu - before.cpu) / requests, rps: requests / seconds, rss: after.rss };
+  if (before.mainCpu !== null && after.mainCpu !== null) figures.mainCpu = (after.mainCpu - before.mainCpu) / requests;
+  if (before.crossings !== null && after.crossings !== null) {
+    figures.crossings = (after.crossings - before.crossings) / requests;
+  }
+  return figures;
+}
+
+/** Stops all of `children`, whatever `work` comes to. */
+async function withChildren(children, work) {
+  try {
+    return await work();
+  } finally {
+    await Promise.all(children.map((child) => child.stop()));
+  }
+}
+
+/**
+ * @param {Side} side
+ * @param {string} appName
+ * @param {object} [options] of Child
+ */
+function serverChild(side, appName, options) {
+  const register = side.engine === 'ferrohttp' && apps[appName].register === true;
+  return new Child('server', [side.engine, appName, ...(register ? ['registered'] : [])], { ...options, register });
+}
+
+/**
+ * @param {import('./scenarios').Scenario} scenario
+ * @param {Side[]} sides
+ * @param {Plan} plan
+ */
+function measureServer(scenario, sides, { rounds, seconds, generator }) {
+  const app = apps[scenario.app];
+  const servers = sides.map((side) => ({ label: side.label, child: serverChild(side, scenario.app), url: '' }));
+  const least = app.body(requestBody(scenario.bodyBytes ?? 0)).length;
+
+  const loaded = async ({ label, url }, duration) => {
+    const result = await load(generator, scenario, url, duration);
+    if (result.errors.length > 0) throw new Error(`${label}: ${result.errors.join(', ')}`);
+    if (result.requests === 0) throw new Error(`${label}: no request was answered`);
+    if (result.bytes / result.requests < least) {
+      throw new Error(
+        `${label}: answers of ${Math.floor(result.bytes / result.requests)} bytes on average, not ${least}`,
+      );
+    }
+    return result;
+  };
+
+  return withChildren(
+    servers.map(({ child }) => child),
+    async () => {
+      for (const server of servers) {
+        server.url = `http://127.0.0.1:${await server.child.ask('start')}/`;
+        await verifyServer(scenario, app, server.url);
+        await loaded(server, WARM_UP);
+      }
+      const figures = await alternate(servers, rounds, async (server) => {
+        const before = await server.child.ask('sample');
+        const result = await loaded(server, seconds);
+        return perRequest(before, await server.child.ask('sample'), result.requests, result.seconds);
+      });
+      for (const server of servers) await verifyServer(scenario, app, server.url);
+      return figures;
+    },
+  );
+}
+
+/**
+ * The target is always node:http, in a process of its own for all sides.
+ * @param {import('./scenarios').Scenario} scenario
+ * @param {Side[]} sides
+ * @param {Plan} plan
+ */
+function measureClient(scenario, sides, { rounds, seconds }) {
+  const { app: appName, connections, method = 'GET', bodyBytes = 0 } = scenario;
+  const expected = apps[appName].body(requestBody(bodyBytes));
+  const target = serverChild({ label: 'target', engine: 'node' }, appName);
+  const clients = sides.map(({ engine }) => new Child('client', [engine]));
+
+  const run = async (client, duration) => {
+    const result = await client.ask('run', { connections, seconds: duration, answerBytes: expected.length });
+    if (result.errors.length > 0) throw new Error(`${client.name}: ${result.errors.join('; ')}`);
+    return result;
+  };
+
+  return withChildren([target, ...clients], async () => {
+    const port = await target.ask('start');
+    for (const client of clients) {
+      await client.ask('prepare', { port, connections, method, bodyBytes });
+      const { status, body } = await client.ask('once');
+      verifyAnswer(status, Buffer.from(body, 'latin1'), expected);
+      await run(client, WARM_UP);
+    }
+    return alternate(clients, rounds, async (client) => {
+      const result = await run(client, seconds);
+      return perRequest(result.before, result.after, result.requests, result.seconds);
+    });
+  });
+}
+
+/**
+ * RSS, after a collection, that each keep-alive connection adds once it has been answered and rests.
+ * @param {import('./scenarios').Scenario} scenario
+ * @param {Side[]} sides
+ * @param {Plan} plan
+ */
+function measureMemory(scenario, sides, { rounds }) {
+  return alternate(sides, Math.min(rounds, 3), (side) => {
+    const server = serverChild(side, scenario.app, { exposeGc: true });
+    return withChildren([server], async () => {
+      const port = await server.ask('start');
+      const answer = apps[scenario.app].body(Buffer.alloc(0));
+      await rest(port, 100, answer, async () => {}); // code loaded and compiled before the first sample
+      const before = await server.ask('collectedSample');
+      return rest(port, scenario.connections, answer, async () => {
+        const after = await server.ask('collectedSample');
+        return { idleRss: (after.rss - before.rss) / scenario.connections };
+      });
+    });
+  });
+}
+
+/**
+ * Opens `count` connections, has one request answered on each, and keeps them open during `work`.
+ * @template T
+ * @param {number} port
+ * @param {number} count
+ * @param {Buffer} answer
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+async function rest(port, count, answer, work) {
+  /** @type {net.Socket[]} */
+  const sockets = [];
+  try {
+    for (let i = 0; i < count; i += 1) {
+      const socket = net.connect(port, '127.0.0.1');
+      sockets.push(socket);
+      await answered(socket, answer);
+    }
+    await delay(200);
+    return await work();
+  } finally {
+    for (const socket of sockets) socket.destroy();
+  }
+}
+
+/**
+ * @param {net.Socket} socket
+ * @param {Buffer} answer
+ */
+function answered(socket, answer) {
+  return new Promise((resolve, reject) => {
+    let received = '';
+    socket.setEncoding('latin1');
+    socket.on('data', (text) => {
+      received += text;
+      if (!received.endsWith(`\r\n\r\n${answer.toString('latin1')}`)) return;
+      socket.setTimeout(0);
+      if (received.startsWith('HTTP/1.1 200 ')) resolve(undefined);
+      else reject(new Error(`wrong answer: ${received.slice(0, 40)}`));
+    });
+    socket.setTimeout(10_000, () => reject(new Error(`no whole answer within 10 s: ${received.slice(0, 200)}`)));
+    socket.on('error', reject);
+    socket.on('close', () => reject(new Error('an idle connection was closed')));
+    socket.write('GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+  });
+}
+
+/**
+ * @param {import('./scenarios').Scenario} _scenario
+ * @param {Side[]} sides
+ * @param {Plan} plan
+ */
+function measureRequire(_scenario, sides, { rounds }) {
+  const script = path.join(__dirname, 'children', 'require.js');
+  return alternate(sides, rounds * REQUIRES_PER_ROUND, async ({ engine }) => ({
+    require: Number(await runProgram(process.execPath, [script, engine])),
+  }));
+}
+
+const measures = { server: measureServer, client: measureClient, memory: measureMemory, require: measureRequire };
+
+/**
+ * @param {import('./scenarios').Scenario} scenario
+ * @param {Side[]} sides
+ * @param {Plan} plan
+ * @returns {Promise<Figures[][]>} by side, then by round; rejects when anything went wrong, for then no figure counts
+ */
+function measure(scenario, sides, plan) {
+  return measures[scenario.kind](scenario, sides, plan);
+}
+
+module.exports = { measure };

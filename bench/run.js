@@ -1,0 +1,187 @@
+'use strict';
+
+// npm run bench: ferrohttp against node:http, always in the same run and on the same Node. bench/README.md says how to read it.
+
+const { mkdirSync, readFileSync, writeFileSync } = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { parseArgs } = require('node:util');
+const { availableGenerator } = require('./load');
+const { measure } = require('./measure');
+const { fillReadme, toSvg, toText } = require('./report');
+const { scenarios } = require('./scenarios');
+const { check, summarize } = require('./summary');
+
+const USAGE = `npm run bench -- [options]
+
+  --only <regex>       scenarios whose name matches, letter case aside
+  --rounds <n>         rounds of each side, in alternation (5)
+  --seconds <n>        load in each round (3)
+  --quick              3 rounds of 1 s
+  --check              hold the results against the thresholds, and fail when one is missed;
+                       without --only, run the scenarios that have one
+  --contender <name>   ferrohttp (default), or node to see what the noise alone comes to
+  --generator <name>   wrk or autocannon (wrk where it is installed)
+  --json <file>        write every round's figures
+  --svg <file>         write a chart
+  --readme             put the tables into README.md and the chart into bench/chart.svg
+  --from <file>        report what an earlier --json wrote, measuring nothing
+  --list               name the scenarios
+  --help
+`;
+
+const ROOT = path.join(__dirname, '..');
+
+/** @typedef {import('./measure').Side} Side */
+
+/** A command line that cannot be followed. */
+class UsageError extends Error {}
+
+/** @throws {TypeError} ERR_PARSE_ARGS_…, naming what it does not know */
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string' },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      check: { type: 'boolean', default: false },
+      contender: { type: 'string', default: 'ferrohttp' },
+      generator: { type: 'string', default: availableGenerator() },
+      json: { type: 'string' },
+      svg: { type: 'string' },
+      readme: { type: 'boolean', default: false },
+      from: { type: 'string' },
+      list: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  return values;
+}
+
+/**
+ * @param {string} name
+ * @param {string | undefined} text
+ * @param {number} fallback
+ */
+function positive(name, text, fallback) {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new UsageError(`--${name} takes a whole number from 1, not ${text}`);
+  return value;
+}
+
+/**
+ * @param {string} kind of scenario
+ * @param {string} contender
+ * @returns {Side[]} the first is the base
+ */
+function sidesOf(kind, contender) {
+  /** @type {Side[]} */
+  const sides = [{ label: 'node:http', engine: 'node' }];
+  if (contender === 'node') sides.push({ label: 'node:http again', engine: 'node' });
+  else if (contender === 'ferrohttp') sides.push({ label: 'ferrohttp', engine: 'ferrohttp' });
+  else throw new UsageError(`--contender takes ferrohttp or node, not ${contender}`);
+  if (kind === 'client') sides.push({ label: 'undici.request', engine: 'undici' });
+  return sides;
+}
+
+/** @returns {import('./scenarios').Scenario[]} */
+function chosen(options) {
+  const only = options.only === undefined ? null : new RegExp(options.only, 'i');
+  const selected = scenarios.filter(({ name, threshold }) =>
+    only ? only.test(name) : !options.check || threshold !== undefined,
+  );
+  if (selected.length === 0) throw new UsageError(`no scenario matches ${options.only}`);
+  if (options.check && !selected.some(({ threshold }) => threshold)) {
+    throw new UsageError(`--check: none of the scenarios that match ${options.only} has a threshold`);
+  }
+  return selected;
+}
+
+/** @returns {Promise<import('./report').Report>} */
+async function runAll(options) {
+  const plan = {
+    rounds: positive('rounds', options.rounds, options.quick ? 3 : 5),
+    seconds: positive('seconds', options.seconds, options.quick ? 1 : 3),
+    generator: options.generator,
+  };
+  if (plan.generator !== 'wrk' && plan.generator !== 'autocannon') {
+    throw new UsageError(`--generator takes wrk or autocannon, not ${plan.generator}`);
+  }
+  const selected = chosen(options);
+  sidesOf('server', options.contender); // a wrong name is told before anything is measured
+  const run = {
+    date: new Date().toISOString().slice(0, 10),
+    contender: options.contender,
+    node: process.version,
+    platform: `${os.platform()} ${os.arch()}`,
+    cpu: os.cpus()[0]?.model.trim() ?? 'unknown CPU',
+    cpus: os.availableParallelism(),
+    driver: process.env.FERROHTTP_DRIVER ?? 'default',
+    ...plan,
+  };
+  /** @type {import('./summary').Result[]} */
+  const results = [];
+  for (const [i, scenario] of selected.entries()) {
+    const { name, kind, threshold } = scenario;
+    process.stderr.write(`[${i + 1}/${selected.length}] ${name} … `);
+    const sides = sidesOf(kind, options.contender);
+    try {
+      results.push({ scenario: name, kind, threshold, sides: summarize(sides, await measure(scenario, sides, plan)) });
+      process.stderr.write(`${brief(results[i])}\n`);
+    } catch (err) {
+      const error = err instanceof Error ? err.message : String(err);
+      process.stderr.write(`FAILED: ${error}\n`);
+      results.push({ scenario: name, kind, threshold, error: error.split('\n')[0], sides: [] });
+    }
+  }
+  return { run, results };
+}
+
+/** @param {import('./summary').Result} result */
+function brief({ sides }) {
+  const [name, ratio] = Object.entries(sides[1].ratio)[0];
+  return `${name} ${ratio.median.toFixed(2)}× (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`;
+}
+
+/** @param {string} file */
+function write(file, text) {
+  mkdirSync(path.dirname(path.resolve(file)), { recursive: true });
+  writeFileSync(file, text);
+}
+
+async function main() {
+  const options = readOptions();
+  if (options.help) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  if (options.list) {
+    process.stdout.write(`${scenarios.map(({ name }) => name).join('\n')}\n`);
+    return;
+  }
+  /** @type {import('./report').Report} */
+  const report = options.from ? JSON.parse(readFileSync(options.from, 'utf8')) : await runAll(options);
+  process.stdout.write(`\n${toText(report.results)}`);
+  if (options.json) write(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (options.svg) write(options.svg, toSvg(report));
+  if (options.readme) {
+    if (report.run.contender !== 'ferrohttp') throw new UsageError('--readme takes figures of ferrohttp only');
+    fillReadme(report, path.join(ROOT, 'README.md'));
+    write(path.join(__dirname, 'chart.svg'), toSvg(report));
+  }
+  if (options.check) {
+    const verdicts = check(report.results);
+    if (verdicts.length === 0) verdicts.push({ text: 'nothing measured has a threshold', ok: false });
+    for (const { text, ok } of verdicts) process.stdout.write(`${ok ? 'ok    ' : 'MISSED'} ${text}\n`);
+    if (verdicts.some(({ ok }) => !ok)) process.exitCode = 1;
+  }
+  if (report.results.some(({ error }) => error)) process.exitCode = 1;
+}
+
+main().catch((err) => {
+  const usage = err instanceof UsageError || err?.code?.startsWith('ERR_PARSE_ARGS');
+  process.stderr.write(usage ? `${err.message}\n\n${USAGE}` : `${err.stack}\n`);
+  process.exitCode = usage ? 2 : 1;
+});

@@ -1,0 +1,507 @@
+'use strict';
+
+const { finished } = require('node:stream');
+const diagnostics = require('node:diagnostics_channel');
+const EventEmitter = require('node:events');
+const { Connection, kConnection, HEAD } = require('./internal/connection');
+const { ConnResetException } = require('./errors');
+const { kNeedDrain, kSkipPendingData, leniency } = require('./common');
+const { complete, IncomingMessage, kDetachAbortSignal, pushBody, setResponseHead } = require('./incoming');
+
+/**
+ * A ClientRequest and its socket: how they come together, what the engine reports of the response, how they part.
+ * One handler and one set of listeners serve all requests; a socket's current one is socket._httpMessage, as in Node.
+ */
+
+/** Where a request stands with its socket. */
+const STAGE = Object.freeze({
+  /** None yet, or given and not yet taken up. */
+  WAITING: 0,
+  /** The socket's bytes are this request's. */
+  ATTACHED: 1,
+  /** The response has ended and the socket is on its way back to the Agent. */
+  RELEASED: 2,
+  /** The socket is the user's ('upgrade', 'connect'). */
+  SURRENDERED: 3,
+});
+
+/** Which of our listeners a socket has. */
+const WIRING = Object.freeze({ NONE: 0, ERROR: 1, ALL: 2 });
+
+/** A request's STAGE. */
+const kStage = Symbol('stage');
+/** What destroy() was given. */
+const kError = Symbol('error');
+/** A request's AsyncResource: its events run in the context that it was made in, whoever used the socket before. */
+const kResource = Symbol('resource');
+/** A socket's WIRING. */
+const kWiring = Symbol('wiring');
+/** What a socket's connection was attached with, to see whether it suits the next request. */
+const kLeniency = Symbol('leniency');
+const kMaxHeaderSize = Symbol('maxHeaderSize');
+
+const requestError = diagnostics.channel('http.client.request.error');
+const responseFinish = diagnostics.channel('http.client.response.finish');
+
+/** @typedef {import('node:net').Socket & Record<PropertyKey, any>} Socket */
+/** @typedef {any} ClientRequest */
+
+/**
+ * @param {ClientRequest} request
+ * @param {Error} error
+ */
+function emitError(request, error) {
+  if (requestError.hasSubscribers) requestError.publish({ request, error });
+  request.emit('error', error);
+}
+
+/**
+ * The error of a connection that ended too soon; told once per socket.
+ * @param {ClientRequest} req
+ * @param {Socket} socket
+ */
+function emitHangUp(req, socket) {
+  if (socket._hadError) return;
+  socket._hadError = true;
+  emitError(req, new ConnResetException('socket hang up'));
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Coming together
+
+/**
+ * ClientRequest.prototype.onSocket's work: the Agent, or whoever makes connections, has a socket or an error for the request.
+ * @param {ClientRequest} req
+ * @param {Socket | null | undefined} socket
+ * @param {Error | null} [err]
+ */
+function assignSocket(req, socket, err) {
+  if (socket && !err) {
+    socket._httpMessage = req;
+    // The socket may fail before the next tick.
+    if (!socket[kWiring]) {
+      socket[kWiring] = WIRING.ERROR;
+      socket.on('error', onSocketError);
+    }
+  }
+  process.nextTick(takeUpSocket, req, socket, err);
+}
+
+/**
+ * @param {ClientRequest} req
+ * @param {Socket | null | undefined} socket
+ * @param {Error | null} [err]
+ */
+function takeUpSocket(req, socket, err) {
+  if (!req.destroyed && !err && socket) {
+    attach(req, socket);
+    if (req.timeout !== undefined || req.agent?.options?.timeout) listenForTimeout(req);
+    req.emit('socket', socket);
+    req._flush();
+    // It closed before anybody could listen.
+    if (socket._readableState?.closeEmitted && req[kStage] === STAGE.ATTACHED) onSocketClose.call(socket);
+    return;
+  }
+
+  req.destroyed = true;
+  if (!socket) {
+    closeUnsent(req, null, err || req[kError]);
+  } else if (!err && req.agent && !socket.destroyed) {
+    engage(req, socket);
+    socket.emit('free');
+    unwireUnlessTaken(req, socket);
+    closeUnsent(req, socket, req[kError]);
+  } else {
+    finished(socket.destroy(err || req[kError]), (/** @type {any} */ failure) => {
+      const known = failure?.code === 'ERR_STREAM_PREMATURE_CLOSE' ? null : failure;
+      closeUnsent(req, socket, known || err);
+    });
+  }
+}
+
+/**
+ * Ends a request of which nothing was sent.
+ * @param {ClientRequest} req
+ * @param {Socket | null} socket
+ * @param {Error | null | undefined} err
+ */
+function closeUnsent(req, socket, err) {
+  const failure = err || (req.aborted ? null : new ConnResetException('socket hang up'));
+  if (failure && !socket?._hadError) emitError(req, failure);
+  close(req);
+}
+
+/**
+ * The request's last event.
+ * @param {ClientRequest} req
+ */
+function close(req) {
+  req._closed = true;
+  req.emit('close');
+  req[kResource].emitDestroy();
+}
+
+/**
+ * @param {ClientRequest} req
+ * @param {Socket} socket
+ */
+function attach(req, socket) {
+  req.socket = socket;
+  req[kStage] = STAGE.ATTACHED;
+  socket._httpMessage = req;
+  if (!socket.destroyed) engage(req, socket).resource = req[kResource];
+  if (socket[kWiring] === WIRING.ALL) return;
+  socket[kWiring] = WIRING.ALL;
+  socket.on('end', onSocketEnd);
+  socket.on('close', onSocketClose);
+  socket.on('drain', onSocketDrain);
+}
+
+/**
+ * Sees that the engine drives the socket as this request wants its response parsed.
+ * @param {ClientRequest} req
+ * @param {Socket} socket
+ * @returns {any} the Connection
+ */
+function engage(req, socket) {
+  const lenient = leniency(req.httpValidation, req.insecureHTTPParser);
+  const maxHeaderSize = req.maxHeaderSize || 0;
+  const conn = socket[kConnection];
+  if (conn?.attached) {
+    if (socket[kLeniency] === lenient && socket[kMaxHeaderSize] === maxHeaderSize) return conn;
+    if (conn.detach().length > 0) socket.destroy();
+  }
+  socket[kLeniency] = lenient;
+  socket[kMaxHeaderSize] = maxHeaderSize;
+  socket.parser = null;
+  return Connection.attach(socket, responses, { role: 'client', resource: req[kResource], maxHeaderSize, lenient });
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The response
+
+/**
+ * @param {any} conn
+ * @returns {ClientRequest | null} the request whose response the connection's bytes are; null: none, the connection is idle
+ */
+function currentRequest(conn) {
+  const req = conn.socket._httpMessage;
+  return req?.[kStage] === STAGE.ATTACHED ? req : null;
+}
+
+/**
+ * @param {number} status
+ * @returns {boolean} whether the final response is still to come; 101 is final
+ */
+function isInterim(status) {
+  return status >= 100 && status < 200 && status !== 101;
+}
+
+/** What the engine calls on every client connection (see lib/internal/connection.js). */
+const responses = {
+  /**
+   * @param {any} conn
+   * @param {string} text
+   * @param {number} flags
+   * @param {number} status
+   * @param {number} reasonLength
+   */
+  onHead(conn, text, flags, status, reasonLength) {
+    const { socket } = conn;
+    const req = currentRequest(conn);
+    if (req === null || req.res !== null) {
+      // A response that nobody asked for.
+      if (req) req.res[kSkipPendingData] = true;
+      socket.destroy();
+      return;
+    }
+
+    const res = new /** @type {any} */ (IncomingMessage)(socket);
+    setResponseHead(res, text, flags, status, reasonLength, req.maxHeadersCount);
+    res.joinDuplicateHeaders = req.joinDuplicateHeaders;
+
+    if (flags & HEAD.UPGRADE || req.method === 'CONNECT') {
+      surrender(conn, req, res);
+      return;
+    }
+    if (isInterim(status)) {
+      emitInterim(req, res);
+      return;
+    }
+    if (!(flags & HEAD.KEEP_ALIVE)) req.shouldKeepAlive = false;
+    if (responseFinish.hasSubscribers) responseFinish.publish({ request: req, response: res });
+    req.res = res;
+    res.req = req;
+    // Readable's own `on` would make the stream's state.
+    EventEmitter.prototype.on.call(res, 'end', onResponseEnd);
+    socket.on('timeout', onResponseTimeout);
+
+    if (req.aborted || !req.emit('response', res)) dump(res);
+    if (status === 304) res.complete = true;
+  },
+
+  /**
+   * @param {any} conn
+   * @param {Buffer} chunk
+   */
+  onBody(conn, chunk) {
+    const res = currentRequest(conn)?.res;
+    if (res) pushBody(res, chunk);
+  },
+
+  /**
+   * @param {any} conn
+   * @param {string} trailers
+   */
+  onComplete(conn, trailers) {
+    const res = currentRequest(conn)?.res;
+    if (res) complete(res, trailers);
+  },
+
+  /**
+   * @param {any} conn
+   * @param {Error} err
+   */
+  onParseError(conn, err) {
+    const { socket } = conn;
+    const req = currentRequest(conn);
+    socket.removeListener('end', onSocketEnd);
+    socket.destroy();
+    if (req === null) return;
+    socket._hadError = true;
+    emitError(req, err);
+  },
+};
+
+/**
+ * Throws a response away. Unread, it would hold up its connection for ever; and its 'end' must come, to free the socket.
+ * @param {any} res
+ */
+function dump(res) {
+  res.resume();
+  res._dump();
+}
+
+/**
+ * @param {ClientRequest} req
+ * @param {any} info
+ */
+function emitInterim(req, info) {
+  if (info.statusCode === 100) req.emit('continue');
+  if (req.listenerCount('information') === 0) return;
+  req.emit('information', {
+    statusCode: info.statusCode,
+    statusMessage: info.statusMessage,
+    httpVersion: info.httpVersion,
+    httpVersionMajor: info.httpVersionMajor,
+    httpVersionMinor: info.httpVersionMinor,
+    headers: info.headers,
+    rawHeaders: info.rawHeaders,
+  });
+}
+
+/**
+ * Hands the socket to the user, with the bytes after the head; without a listener the connection ends.
+ * @param {any} conn
+ * @param {ClientRequest} req
+ * @param {any} res
+ */
+function surrender(conn, req, res) {
+  const { socket } = conn;
+  const event = req.method === 'CONNECT' ? 'connect' : 'upgrade';
+  res.upgrade = true;
+  req.res = res;
+  stopListeningForTimeout(req, socket);
+  if (req.listenerCount(event) === 0) {
+    socket.destroy();
+    return;
+  }
+
+  req.upgradeOrConnect = true;
+  req[kStage] = STAGE.SURRENDERED;
+  const head = conn.detach();
+  socket.emit('agentRemove');
+  unwire(socket);
+  socket._httpMessage = null;
+  socket.readableFlowing = null;
+  req.emit(event, res, socket, head);
+  req.destroyed = true;
+  close(req);
+}
+
+/** @this {any} the response */
+function onResponseEnd() {
+  const { req } = this;
+  const { socket } = req;
+  this[kDetachAbortSignal]();
+  if (socket) stopListeningForTimeout(req, socket);
+  req._ended = true;
+  if (!req.shouldKeepAlive) {
+    if (socket.writable) {
+      if (typeof socket.destroySoon === 'function') socket.destroySoon();
+      else socket.end();
+    }
+  } else if (!this.aborted) {
+    // A socket with unsent bytes of this request cannot serve another.
+    if (req.writableFinished) releaseSocket(req);
+    else req.once('finish', onRequestFinish);
+  }
+}
+
+/** @this {ClientRequest} */
+function onRequestFinish() {
+  if (this[kStage] === STAGE.ATTACHED && !this.destroyed) releaseSocket(this);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Parting
+
+/**
+ * The exchange is over and the connection lives: back to the Agent with it, after the user's 'end' listeners.
+ * @param {ClientRequest} req
+ */
+function releaseSocket(req) {
+  const { socket } = req;
+  req[kStage] = STAGE.RELEASED;
+  if (req.timeoutCb) {
+    req.timeoutCb = null;
+    // The Agent would set its own again, and re-arming the timer costs.
+    if (socket.timeout !== (req.agent?.options?.timeout || 0)) socket.setTimeout(0);
+  }
+  req.destroyed = true;
+  // Destroying the response must not harm the socket's next user.
+  if (req.res) req.res.socket = null;
+  process.nextTick(emitFree, req, socket);
+}
+
+/**
+ * @param {ClientRequest} req
+ * @param {Socket} socket
+ */
+function emitFree(req, socket) {
+  close(req);
+  socket.emit('free');
+  unwireUnlessTaken(req, socket);
+}
+
+/**
+ * @param {ClientRequest} req the one that has done with the socket
+ * @param {Socket} socket
+ */
+function unwireUnlessTaken(req, socket) {
+  if (socket._httpMessage && socket._httpMessage !== req) return;
+  if (socket[kWiring] === WIRING.NONE) return;
+  // Not parked by our Agent: whoever keeps it may give it to node:https, so it must be an ordinary socket.
+  unwire(socket);
+  const conn = socket[kConnection];
+  if (conn?.attached && !socket.destroyed && conn.detach().length > 0) socket.destroy();
+}
+
+/**
+ * Makes an idle socket look as one does in Node's pool. Its connection stays attached: the engine sees what comes on it.
+ * @param {Socket} socket
+ * @returns {boolean} whether it is clean: no byte was received that no request asked for
+ */
+function parkSocket(socket) {
+  unwire(socket);
+  return !(socket.readableLength > 0);
+}
+
+/** @param {Socket} socket */
+function unwire(socket) {
+  socket.removeListener('error', onSocketError);
+  if (socket[kWiring] === WIRING.ALL) {
+    socket.removeListener('end', onSocketEnd);
+    socket.removeListener('close', onSocketClose);
+    socket.removeListener('drain', onSocketDrain);
+  }
+  socket[kWiring] = WIRING.NONE;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The socket's events
+
+/**
+ * @this {Socket}
+ * @param {Error} err
+ */
+function onSocketError(err) {
+  const req = this._httpMessage;
+  if (req && req[kStage] !== STAGE.RELEASED) {
+    this._hadError = true;
+    emitError(req, err);
+  }
+  this.removeListener('end', onSocketEnd);
+  this.destroy();
+}
+
+/** @this {Socket} */
+function onSocketEnd() {
+  const req = this._httpMessage;
+  if (req?.[kStage] === STAGE.ATTACHED) {
+    if (!req.res) emitHangUp(req, this);
+    // What it cuts off is told when the socket closes.
+    this[kConnection]?.finish();
+  }
+  this.destroy();
+}
+
+/** @this {Socket} */
+function onSocketClose() {
+  const req = this._httpMessage;
+  if (req?.[kStage] !== STAGE.ATTACHED) return;
+  const { res } = req;
+  req[kStage] = STAGE.RELEASED;
+  req.destroyed = true;
+  if (res) {
+    if (!res.complete) res.destroy(new ConnResetException('aborted'));
+    close(req);
+    if (!res.aborted && res.readable) res.push(null);
+  } else {
+    emitHangUp(req, this);
+    close(req);
+  }
+  req.outputData.length = 0;
+}
+
+/** @this {Socket} */
+function onSocketDrain() {
+  const req = this._httpMessage;
+  if (req && !req.finished && req[kNeedDrain]) {
+    req[kNeedDrain] = false;
+    req.emit('drain');
+  }
+}
+
+/**
+ * Passes the socket's next 'timeout' on to the request.
+ * @param {ClientRequest} req
+ */
+function listenForTimeout(req) {
+  if (req.timeoutCb) return;
+  req.timeoutCb = onRequestTimeout;
+  if (req.socket) req.socket.on('timeout', onRequestTimeout);
+  else req.on('socket', (/** @type {Socket} */ socket) => socket.on('timeout', onRequestTimeout));
+}
+
+/**
+ * @param {ClientRequest} req
+ * @param {Socket} socket
+ */
+function stopListeningForTimeout(req, socket) {
+  if (req.timeoutCb) socket.removeListener('timeout', onRequestTimeout);
+  socket.removeListener('timeout', onResponseTimeout);
+}
+
+/** @this {Socket} */
+function onRequestTimeout() {
+  this.removeListener('timeout', onRequestTimeout);
+  this._httpMessage?.emit('timeout');
+}
+
+/** @this {Socket} */
+function onResponseTimeout() {
+  this._httpMessage?.res?.emit('timeout');
+}
+
+module.exports = { assignSocket, emitError, kError, kResource, kStage, listenForTimeout, parkSocket, STAGE };

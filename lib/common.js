@@ -1,0 +1,211 @@
+'use strict';
+
+const http = require('node:http');
+
+/**
+ * What node's `_http_common` exports, and what the classes share: the grammar of tokens and field values, method tables, leniency.
+ */
+
+/**
+ * Request methods by llhttp's number, which is what a request head's record carries. The RTSP ones are never accepted in HTTP.
+ * @type {readonly string[]}
+ */
+const METHODS_BY_CODE = Object.freeze(
+  (
+    'DELETE GET HEAD POST PUT CONNECT OPTIONS TRACE COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH UNLOCK BIND REBIND UNBIND ACL ' +
+    'REPORT MKACTIVITY CHECKOUT MERGE M-SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE PATCH PURGE MKCALENDAR LINK UNLINK SOURCE ' +
+    'PRI DESCRIBE ANNOUNCE SETUP PLAY PAUSE TEARDOWN GET_PARAMETER SET_PARAMETER REDIRECT RECORD FLUSH QUERY'
+  ).split(' '),
+);
+
+/** The methods the host's node:http knows, in llhttp's order. */
+const methods = METHODS_BY_CODE.filter((method) => http.METHODS.includes(method));
+
+const CRLF = '\r\n';
+const chunkExpression = /(?:^|\W)chunked(?:$|\W)/i;
+const continueExpression = /(?:^|\W)100-continue(?:$|\W)/i;
+
+/** Where a Server keeps the IncomingMessage class its connections make. */
+const kIncomingMessage = Symbol('IncomingMessage');
+/** Set on an IncomingMessage whose remaining body is dropped where it is parsed. */
+const kSkipPendingData = Symbol('SkipPendingData');
+/** A message's own header table: null, or lower-case name → [name, value]. */
+const kOutHeaders = Symbol('kOutHeaders');
+/** A write has returned false and no 'drain' has been emitted since. */
+const kNeedDrain = Symbol('kNeedDrain');
+
+// RFC 9110, section 5.6.2.
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/**
+ * @param {string} text
+ * @returns {boolean} whether text is an RFC 9110 token
+ */
+function checkIsHttpToken(text) {
+  return TOKEN.test(text);
+}
+
+// RFC 9110, section 5.5: field-vchar, SP and HTAB.
+const NOT_FIELD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+// What the Fetch standard forbids in a field value: NUL, LF, CR, and what is no byte at all.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const NOT_FETCH_VALUE = /[\0\n\r]|[^\0-\xff]/;
+
+/**
+ * @param {unknown} value tested as the string it converts to
+ * @param {boolean} [lenient] the Fetch standard's rule instead of RFC 9110's
+ * @returns {boolean} whether value contains what a field value must not
+ */
+function checkInvalidHeaderChar(value, lenient = false) {
+  return (lenient ? NOT_FETCH_VALUE : NOT_FIELD_VALUE).test(/** @type {string} */ (value));
+}
+
+const INSECURE_FLAG = '--insecure-http-parser';
+/** @type {boolean | undefined} */
+let insecure;
+
+/** @returns {boolean} whether the process was started with --insecure-http-parser; warns once if it was */
+function isLenient() {
+  if (insecure === undefined) {
+    const given = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)];
+    insecure = given.includes(INSECURE_FLAG);
+    if (insecure) process.emitWarning('Using insecure HTTP parsing');
+  }
+  return insecure;
+}
+
+/** Connection.attach's `lenient`. */
+const LENIENCY = Object.freeze({ STRICT: 0, INSECURE: 1, RELAXED: 2 });
+
+/**
+ * How far a peer may stray, from the two options of Server and ClientRequest that say so.
+ * @param {'strict' | 'relaxed' | 'insecure' | undefined} httpValidation
+ * @param {boolean | undefined} insecureHTTPParser
+ * @returns {number} one of LENIENCY
+ */
+function leniency(httpValidation, insecureHTTPParser) {
+  if (httpValidation === 'relaxed') return LENIENCY.RELAXED;
+  const insecurely = httpValidation === undefined ? (insecureHTTPParser ?? isLenient()) : httpValidation === 'insecure';
+  return insecurely ? LENIENCY.INSECURE : LENIENCY.STRICT;
+}
+
+/** llhttp's lenient flags, by LENIENCY. */
+const LLHTTP_FLAGS = Object.freeze([0, 0b11_1111_1111, 0b100_0000_0000]);
+
+/**
+ * The same as node's `_http_common` answers it: llhttp's lenient flags.
+ * @param {'strict' | 'relaxed' | 'insecure' | undefined} httpValidation
+ * @param {boolean | undefined} insecureHTTPParser
+ */
+function calculateLenientFlags(httpValidation, insecureHTTPParser) {
+  return LLHTTP_FLAGS[leniency(httpValidation, insecureHTTPParser)];
+}
+
+/**
+ * node's parser object, which some packages drive by hand. ferrohttp's messages never pass through one.
+ * Not there yet: constructing one throws.
+ */
+class HTTPParser {
+  constructor() {
+    throw new Error('ferrohttp: HTTPParser is not implemented yet');
+  }
+}
+Object.assign(HTTPParser, {
+  REQUEST: 1,
+  RESPONSE: 2,
+  kOnMessageBegin: 0,
+  kOnHeaders: 1,
+  kOnHeadersComplete: 2,
+  kOnBody: 3,
+  kOnMessageComplete: 4,
+  kOnExecute: 5,
+  kOnTimeout: 6,
+  kLenientNone: 0,
+  kLenientHeaders: 1 << 0,
+  kLenientChunkedLength: 1 << 1,
+  kLenientKeepAlive: 1 << 2,
+  kLenientTransferEncoding: 1 << 3,
+  kLenientVersion: 1 << 4,
+  kLenientDataAfterClose: 1 << 5,
+  kLenientOptionalLFAfterCR: 1 << 6,
+  kLenientOptionalCRLFAfterChunk: 1 << 7,
+  kLenientOptionalCRBeforeLF: 1 << 8,
+  kLenientSpacesAfterChunkSize: 1 << 9,
+  kLenientHeaderValueRelaxed: 1 << 10,
+  kLenientAll: LLHTTP_FLAGS[LENIENCY.INSECURE],
+});
+
+/** node's pool of parsers: `max` is what setMaxIdleHTTPParsers sets; there is nothing to pool here. */
+const parsers = {
+  name: 'parsers',
+  max: 1000,
+  /** @returns {HTTPParser} */
+  alloc() {
+    return new HTTPParser();
+  },
+  /** @returns {boolean} whether the pool kept it */
+  free() {
+    return false;
+  },
+};
+
+/**
+ * Breaks the links between a parser and what it served.
+ * @param {{ close?: () => void } | null | undefined} parser
+ * @param {{ parser?: unknown } | null | undefined} req
+ * @param {{ parser?: unknown } | null | undefined} socket
+ */
+function freeParser(parser, req, socket) {
+  parser?.close?.();
+  if (req) req.parser = null;
+  if (socket) socket.parser = null;
+}
+
+/**
+ * Completes a parser's error as 'clientError' and 'error' listeners see it.
+ * @param {Error & { reason?: string, rawPacket?: Buffer }} err
+ * @param {{ getCurrentBuffer?: () => Buffer } | null} parser
+ * @param {Buffer} [rawPacket]
+ */
+function prepareError(err, parser, rawPacket) {
+  err.rawPacket = rawPacket ?? parser?.getCurrentBuffer?.();
+  if (typeof err.reason === 'string') err.message = `Parse Error: ${err.reason}`;
+}
+
+let dateSecond = Number.NaN;
+let dateText = '';
+
+/** @returns {string} now as an RFC 9110 IMF-fixdate */
+function utcDate() {
+  const second = Math.floor(Date.now() / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateText = new Date(second * 1000).toUTCString();
+  }
+  return dateText;
+}
+
+module.exports = {
+  // node's `_http_common`
+  _checkInvalidHeaderChar: checkInvalidHeaderChar,
+  _checkIsHttpToken: checkIsHttpToken,
+  chunkExpression,
+  continueExpression,
+  CRLF,
+  freeParser,
+  methods,
+  parsers,
+  kIncomingMessage,
+  HTTPParser,
+  isLenient,
+  calculateLenientFlags,
+  prepareError,
+  kSkipPendingData,
+  // ferrohttp's own
+  METHODS_BY_CODE,
+  LENIENCY,
+  leniency,
+  kOutHeaders,
+  kNeedDrain,
+  utcDate,
+};

@@ -1,0 +1,156 @@
+'use strict';
+
+// A net.Socket's handle while its descriptor is lent to the engine: same object, other prototype. Whatever the socket, its user or Node
+// asks of the handle is kept in order with what the engine does to the same descriptor.
+
+const kLent = Symbol('ferrohttp.lent');
+
+/** One prototype for each kind of handle (TCP, Pipe), made when the first is lent. @type {Map<object, object>} */
+const prototypes = new Map();
+
+/** The writes of a stream handle, all of the form `handle.name(req, ...data)`. */
+const WRITES = ['writeBuffer', 'writev', 'writeUtf8String', 'writeAsciiString', 'writeLatin1String', 'writeUcs2String'];
+
+/**
+ * What a lent handle asks of the connection that borrowed it.
+ * @typedef {object} Borrower
+ * @property {() => void} onReadStart
+ * @property {() => void} onReadStop
+ * @property {() => Buffer | null} beforeWrite sends what is queued; the bytes the kernel did not take, if any, to go first
+ * @property {() => void} afterWrite
+ * @property {(shutdown: () => void) => boolean} beforeShutdown true when `shutdown` will be called later
+ * @property {() => void} onClose
+ * @property {(referenced: boolean) => void} onReference
+ * @property {() => boolean} isReferenced
+ * @property {() => number} bytesRead
+ * @property {() => number} bytesWritten
+ */
+
+/** @param {any} base */
+function makePrototype(base) {
+  const lent = Object.create(base, {
+    bytesRead: {
+      configurable: true,
+      get() {
+        return this[kLent].bytesRead() + Reflect.get(base, 'bytesRead', this);
+      },
+    },
+    bytesWritten: {
+      configurable: true,
+      get() {
+        return this[kLent].bytesWritten() + Reflect.get(base, 'bytesWritten', this);
+      },
+    },
+  });
+  lent.readStart = function readStart() {
+    this[kLent].onReadStart();
+    return 0;
+  };
+  lent.readStop = function readStop() {
+    this[kLent].onReadStop();
+    return 0;
+  };
+  for (const name of WRITES) {
+    lent[name] = function write(req, ...data) {
+      const borrower = this[kLent];
+      const unsent = borrower.beforeWrite();
+      const status =
+        unsent === null
+          ? base[name].call(this, req, ...data)
+          : base.writeBuffer.call(this, req, Buffer.concat([unsent, toBuffer(name, data)]));
+      borrower.afterWrite();
+      return status;
+    };
+  }
+  lent.shutdown = function shutdown(req) {
+    const now = () => base.shutdown.call(this, req);
+    return this[kLent].beforeShutdown(now) ? 0 : now();
+  };
+  for (const name of ['close', 'reset']) {
+    if (typeof base[name] !== 'function') continue;
+    lent[name] = function close(...args) {
+      this[kLent].onClose();
+      return base[name].apply(this, args);
+    };
+  }
+  lent.ref = function ref() {
+    this[kLent].onReference(true);
+    return base.ref.call(this);
+  };
+  lent.unref = function unref() {
+    this[kLent].onReference(false);
+    return base.unref.call(this);
+  };
+  return lent;
+}
+
+/** The data of a handle's write as one Buffer. */
+function toBuffer(name, data) {
+  switch (name) {
+    case 'writeBuffer':
+      return data[0];
+    case 'writev': {
+      const [chunks, allBuffers] = data;
+      if (allBuffers) return Buffer.concat(chunks);
+      const parts = [];
+      for (let i = 0; i < chunks.length; i += 2) {
+        parts.push(typeof chunks[i] === 'string' ? Buffer.from(chunks[i], chunks[i + 1]) : chunks[i]);
+      }
+      return Buffer.concat(parts);
+    }
+    case 'writeUtf8String':
+      return Buffer.from(data[0], 'utf8');
+    case 'writeUcs2String':
+      return Buffer.from(data[0], 'utf16le');
+    default:
+      return Buffer.from(data[0], 'latin1');
+  }
+}
+
+/**
+ * Whether a socket's descriptor can be lent: a TCP or Pipe handle of Node's own, connected, with nothing in flight.
+ * @param {any} socket
+ */
+function isLendable(socket) {
+  const handle = socket._handle;
+  const kind = handle?.constructor?.name;
+  return (
+    (kind === 'TCP' || kind === 'Pipe') &&
+    !socket.encrypted &&
+    handle.isStreamBase === true &&
+    handle.fd >= 0 &&
+    !handle[kLent] &&
+    !handle._consumed &&
+    socket.readableLength === 0 &&
+    socket.writableLength === 0 &&
+    handle.writeQueueSize === 0
+  );
+}
+
+/**
+ * Lends: libuv no longer reads, the borrower is asked instead.
+ * @param {any} handle
+ * @param {Borrower} borrower
+ */
+function lend(handle, borrower) {
+  const base = Object.getPrototypeOf(handle);
+  let lent = prototypes.get(base);
+  if (lent === undefined) {
+    lent = makePrototype(base);
+    prototypes.set(base, lent);
+  }
+  handle.readStop();
+  handle[kLent] = borrower;
+  Object.setPrototypeOf(handle, lent);
+}
+
+/**
+ * Ends it: the handle is what it was.
+ * @param {any} handle
+ */
+function giveBack(handle) {
+  Object.setPrototypeOf(handle, Object.getPrototypeOf(Object.getPrototypeOf(handle)));
+  handle[kLent] = undefined;
+}
+
+module.exports = { giveBack, isLendable, lend };

@@ -1,0 +1,308 @@
+'use strict';
+
+// The JavaScript side of the two rings: event records are read here, command records written.
+// One engine for each environment (the main thread, each worker): this module is loaded once in each.
+
+const { RECORD, RING, COMMAND, TABLE, EVENT } = require('./layout');
+const { Engine } = require('./native');
+
+const EVENTS_SIZE = 1 << 20;
+const COMMANDS_SIZE = 256 << 10;
+/** Bytes of a record's header. */
+const HEADER = RECORD.WORDS * 4;
+/** A handler that takes longer (ms) makes the engine send between connections for a while: others' answers must not wait behind it. */
+const SLOW = 0.5;
+/** For how many connections. */
+const EAGER_TURNS = 256;
+
+const events = new ArrayBuffer(EVENTS_SIZE);
+const eventWords = new Uint32Array(events);
+const eventBytes = Buffer.from(events);
+const commands = new ArrayBuffer(COMMANDS_SIZE);
+const commandWords = new Uint32Array(commands);
+const commandBytes = Buffer.from(commands);
+let table = new Float64Array(256 * TABLE.STRIDE);
+
+/** Every attached connection, by slot. @type {any[]} */
+const connections = [];
+/** Connections that want to hear what became of their output. */
+let awaiting = [];
+
+const engine = new Engine(drain, events, commands, table.buffer);
+
+/** Bytes of commands written and not applied. */
+let position = 0;
+/** Counts the flushes: what a connection wrote since the last one is not in the table yet. */
+let epoch = 0;
+let inBatch = false;
+let isScheduled = false;
+let eagerTurns = 0;
+
+// --- commands ------------------------------------------------------------------------------------------------------------
+
+/** Bytes that text takes at most, in any encoding written here. */
+const mostBytes = (text) => text.length * 3;
+
+/** Makes room for a record with `length` bytes of payload; false when no ring could hold it. */
+function reserve(length) {
+  const size = HEADER + length + RECORD.ALIGN;
+  if (position + size > COMMANDS_SIZE) {
+    if (size > COMMANDS_SIZE) return false;
+    flush();
+  }
+  return true;
+}
+
+/** Closes the record at `position`. */
+function commit(connection, kindAndFlags, length, a) {
+  const word = position >> 2;
+  commandWords[word + RECORD.KIND] = kindAndFlags;
+  commandWords[word + RECORD.SLOT] = connection.slot;
+  commandWords[word + RECORD.GENERATION] = connection.generation;
+  commandWords[word + RECORD.LENGTH] = length;
+  commandWords[word + RECORD.A] = a;
+  commandWords[word + RECORD.B] = 0;
+  position += (HEADER + length + RECORD.ALIGN - 1) & ~(RECORD.ALIGN - 1);
+  if (!inBatch && !isScheduled) schedule();
+}
+
+/** Writes text at a byte offset of the ring; the bytes written, or -1 for an encoding that only Buffer knows. */
+function writeText(text, encoding, at) {
+  switch (encoding) {
+    case undefined:
+    case null:
+    case '':
+    case 'utf8':
+    case 'utf-8':
+      return commandBytes.utf8Write(text, at);
+    case 'latin1':
+    case 'binary':
+      return commandBytes.latin1Write(text, at);
+    default:
+      return -1;
+  }
+}
+
+/** A command without payload. */
+function command(connection, kindAndFlags, a) {
+  reserve(0);
+  commit(connection, kindAndFlags, 0, a);
+}
+
+/**
+ * A command with text or bytes; false when it does not fit into a ring or the encoding is not written here.
+ * @param {string | Uint8Array} data
+ */
+function commandWith(connection, kindAndFlags, data, encoding) {
+  if (typeof data === 'string') {
+    if (!reserve(mostBytes(data))) return false;
+    const length = writeText(data, encoding, position + HEADER);
+    if (length < 0) return false;
+    commit(connection, kindAndFlags, length, 0);
+    return true;
+  }
+  if (!reserve(data.byteLength)) return false;
+  commandBytes.set(data, position + HEADER);
+  commit(connection, kindAndFlags, data.byteLength, 0);
+  return true;
+}
+
+/**
+ * A whole message: its head, written in the body's encoding when `headEncoding` says so, and its body. False as `commandWith`.
+ * @param {string} head
+ * @param {string | Uint8Array | null} body
+ */
+function commandMessage(connection, kindAndFlags, head, headEncoding, body, encoding) {
+  const bodyRoom = body === null ? 0 : typeof body === 'string' ? mostBytes(body) : body.byteLength;
+  if (!reserve(mostBytes(head) + bodyRoom)) return false;
+  const start = position + HEADER;
+  const headLength = writeText(head, headEncoding, start);
+  let bodyLength = 0;
+  if (typeof body === 'string') {
+    bodyLength = writeText(body, encoding, start + headLength);
+    if (bodyLength < 0) return false;
+  } else if (body !== null) {
+    commandBytes.set(body, start + headLength);
+    bodyLength = body.byteLength;
+  }
+  commit(connection, kindAndFlags, headLength + bodyLength, headLength);
+  return true;
+}
+
+/** Applies what was written, and sends it. */
+function flush() {
+  const length = position;
+  if (length === 0) return;
+  position = 0;
+  epoch++;
+  engine.flush(length);
+}
+
+/** The same, then a large part of a body from where it lies. */
+function flushWithBody(connection, mark, body) {
+  const length = position;
+  position = 0;
+  epoch++;
+  engine.flushWithBody(length, connection.slot, connection.generation, mark, body);
+  if (!inBatch && !isScheduled) schedule();
+}
+
+/** Flushes when the current callback and its earlier ticks are over. */
+function schedule() {
+  isScheduled = true;
+  process.nextTick(onTick);
+}
+
+function onTick() {
+  isScheduled = false;
+  if (!inBatch) batch(false);
+}
+
+/** Has `connection.settle()` called after the next flush. */
+function awaitOutput(connection) {
+  awaiting.push(connection);
+  if (!inBatch && !isScheduled) schedule();
+}
+
+function settle() {
+  while (awaiting.length > 0) {
+    const settled = awaiting;
+    awaiting = [];
+    for (let i = 0; i < settled.length; i++) {
+      try {
+        settled[i].settle();
+      } catch (error) {
+        // A callback that throws loses none of the others.
+        awaiting = settled.slice(i).concat(awaiting);
+        throw error;
+      }
+    }
+    flush();
+  }
+}
+
+// --- events --------------------------------------------------------------------------------------------------------------
+
+/** Rust's call: there are events. */
+function drain() {
+  batch(true);
+}
+
+/** Reads what lies in the ring, now; what the handlers write stays with the batch that is going on. */
+function readEvents() {
+  if (inBatch) read(false);
+  else batch(false);
+}
+
+const hasEvents = () => eventWords[RING.HEAD] < eventWords[RING.TAIL];
+
+function batch(fromLoop) {
+  inBatch = true;
+  try {
+    for (;;) {
+      read(fromLoop);
+      flush();
+      settle();
+      if (hasEvents()) continue;
+      // Rust's own loop goes on by itself; a batch that JavaScript began has to see to the connections the full ring kept waiting.
+      if (fromLoop || eventWords[RING.BACKLOG] === 0) break;
+      engine.run();
+      if (!hasEvents()) break;
+    }
+  } finally {
+    inBatch = false;
+    // An exception ended it early: the rest comes with the next tick, behind 'uncaughtException'.
+    if (!isScheduled && (position > 0 || awaiting.length > 0 || hasEvents())) schedule();
+  }
+}
+
+function read(fromLoop) {
+  let last;
+  let began = 0;
+  while (hasEvents()) {
+    const at = eventWords[RING.HEAD];
+    const word = at >> 2;
+    const kindAndFlags = eventWords[word + RECORD.KIND];
+    const length = eventWords[word + RECORD.LENGTH];
+    const connection = connections[eventWords[word + RECORD.SLOT]];
+    const a = eventWords[word + RECORD.A];
+    const b = eventWords[word + RECORD.B];
+    const isCurrent = connection !== undefined && connection.generation === eventWords[word + RECORD.GENERATION];
+    // The cursor moves before the call: a listener that throws loses no other event.
+    eventWords[RING.HEAD] = at + ((HEADER + length + RECORD.ALIGN - 1) & ~(RECORD.ALIGN - 1));
+    const flags = kindAndFlags >>> 8;
+    const large = (flags & EVENT.OUT_OF_LINE) !== 0 ? engine.takeLarge() : null;
+    if (!isCurrent) continue;
+    if (connection !== last) {
+      if (last !== undefined) began = between(fromLoop, began);
+      else if (fromLoop) began = performance.now();
+      last = connection;
+    }
+    if (large === null) connection.onEvent(kindAndFlags & 0xff, flags, a, b, eventBytes, at + HEADER, at + HEADER + length);
+    else connection.onEvent(kindAndFlags & 0xff, flags & ~EVENT.OUT_OF_LINE, a, b, large, 0, large.length);
+  }
+  if (last !== undefined && fromLoop) between(true, began);
+}
+
+/** What Node does between two connections' reads: ticks and microtasks; and sending early when somebody is slow. */
+function between(fromLoop, began) {
+  if (!fromLoop) return 0;
+  process._tickCallback();
+  const now = performance.now();
+  if (now - began > SLOW) eagerTurns = EAGER_TURNS;
+  if (eagerTurns > 0) {
+    eagerTurns--;
+    flush();
+  }
+  return now;
+}
+
+// --- connections ---------------------------------------------------------------------------------------------------------
+
+/** Attaches; a slot, or minus an errno. */
+function attach(connection, role, transport, fd, maxHead, leniency) {
+  const rows = engine.rowsNeeded();
+  if (rows > 0) {
+    table = new Float64Array(rows * 2 * TABLE.STRIDE);
+    engine.growTable(table.buffer);
+  }
+  const slot = engine.attach(role, transport, fd, maxHead, leniency);
+  if (slot >= 0) {
+    connections[slot] = connection;
+    connection.slot = slot;
+    connection.generation = table[slot * TABLE.STRIDE + TABLE.GENERATION];
+  }
+  return slot;
+}
+
+/** Forgets a connection; what it wrote is applied first. */
+function release(connection) {
+  flush();
+  engine.release(connection.slot);
+  connections[connection.slot] = undefined;
+}
+
+/** A figure of a connection, as of the last flush. */
+const figure = (connection, field) => table[connection.slot * TABLE.STRIDE + field];
+
+// What was answered before an exit goes out before it, as from Node, which sends at once.
+process.on('exit', flush);
+
+module.exports = {
+  COMMAND,
+  attach,
+  awaitOutput,
+  command,
+  commandMessage,
+  commandWith,
+  connections,
+  engine,
+  figure,
+  flush,
+  flushWithBody,
+  get epoch() {
+    return epoch;
+  },
+  readEvents,
+  release,
+};

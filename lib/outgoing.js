@@ -1,0 +1,771 @@
+'use strict';
+
+const EventEmitter = require('node:events');
+const { Stream, getDefaultHighWaterMark } = require('node:stream');
+const { isUint8Array } = require('node:util/types');
+
+const { _checkInvalidHeaderChar: hasInvalidChar, CRLF, isLenient, kNeedDrain, kOutHeaders } = require('./common');
+const { codes } = require('./errors');
+const { isBadValue, kUniqueHeaders, parseUniqueHeadersOption, writeHead } = require('./head');
+const { lowerCase, validateHeaderName, validateHeaderValue } = require('./headers');
+const { KIND, kHighWaterMark, kSocket, replay, send } = require('./send');
+const { validateString } = require('./validators');
+
+const {
+  ERR_HTTP_BODY_NOT_ALLOWED,
+  ERR_HTTP_CONTENT_LENGTH_MISMATCH,
+  ERR_HTTP_HEADERS_SENT,
+  ERR_HTTP_INVALID_HEADER_VALUE,
+  ERR_INVALID_ARG_TYPE,
+  ERR_INVALID_CHAR,
+  ERR_METHOD_NOT_IMPLEMENTED,
+  ERR_STREAM_ALREADY_FINISHED,
+  ERR_STREAM_CANNOT_PIPE,
+  ERR_STREAM_DESTROYED,
+  ERR_STREAM_NULL_VALUES,
+  ERR_STREAM_WRITE_AFTER_END,
+} = codes;
+
+const kCorked = Symbol('corked');
+/** Pieces of body held back while corked, to be sent as one chunk: null, or alternately data, encoding and callback. */
+const kHeld = Symbol('kHeld');
+const kHeldLength = Symbol('kHeldLength');
+const kBytesWritten = Symbol('kBytesWritten');
+const kErrored = Symbol('errored');
+const kWritableFinished = Symbol('kWritableFinished');
+const kEndCallbacks = Symbol('kEndCallbacks');
+const kFlushError = Symbol('kFlushError');
+const kRejectNonStandardBodyWrites = Symbol('kRejectNonStandardBodyWrites');
+/** Called once when all bytes of a message have been handed over without an error: emits 'finish'. */
+const kFinished = Symbol('kFinished');
+
+const nop = () => {};
+
+/**
+ * A message going out (https://nodejs.org/api/http.html#class-httpoutgoingmessage): what ServerResponse and ClientRequest share.
+ * An ES5 function, because it is called without `new` and subclassed by hand. It looks like a Writable and is none, as in Node.
+ * @constructor
+ * @param {{ highWaterMark?: number, rejectNonStandardBodyWrites?: boolean }} [options]
+ * @this {any}
+ */
+function OutgoingMessage(options) {
+  this._events = undefined;
+  this._eventsCount = 0;
+  this._maxListeners = undefined;
+  // The domain module marks emitters in their initializer.
+  if (/** @type {any} */ (EventEmitter).usingDomains) /** @type {any} */ (EventEmitter).init.call(this);
+
+  // Pieces waiting for the socket: { data, encoding, callback, kind }. Packages rewrite the first one's data, which is the head.
+  this.outputData = [];
+  this.outputSize = 0;
+
+  this.writable = true;
+  this.destroyed = false;
+
+  this._last = false;
+  this.chunkedEncoding = false;
+  this.shouldKeepAlive = true;
+  this.maxRequestsOnConnectionReached = false;
+  this._defaultKeepAlive = true;
+  this.useChunkedEncodingByDefault = true;
+  this.sendDate = false;
+  this._removedConnection = false;
+  this._removedContLen = false;
+  this._removedTE = false;
+
+  this.strictContentLength = false;
+  this[kBytesWritten] = 0;
+  this._contentLength = null;
+  this._hasBody = true;
+  this._trailer = '';
+  this[kNeedDrain] = false;
+
+  this.finished = false;
+  this._headerSent = false;
+  this[kCorked] = 0;
+  this[kHeld] = null;
+  this[kHeldLength] = 0;
+  this._closed = false;
+
+  this[kSocket] = null;
+  this._header = null;
+  this[kOutHeaders] = null;
+  this[kUniqueHeaders] = null;
+
+  this._keepAliveTimeout = 0;
+  this._onPendingData = nop;
+
+  this[kErrored] = null;
+  this[kWritableFinished] = false;
+  this[kEndCallbacks] = null;
+  this[kFlushError] = null;
+  this[kHighWaterMark] = options?.highWaterMark ?? getDefaultHighWaterMark(false);
+  this[kRejectNonStandardBodyWrites] = options?.rejectNonStandardBodyWrites ?? false;
+}
+Object.setPrototypeOf(OutgoingMessage.prototype, Stream.prototype);
+Object.setPrototypeOf(OutgoingMessage, Stream);
+
+// --- what a Writable shows -----------------------------------------------------------------------------------------
+
+/**
+ * @param {string} name
+ * @param {(this: any) => any} get
+ */
+function defineGetter(name, get) {
+  Object.defineProperty(OutgoingMessage.prototype, name, { get });
+}
+
+defineGetter('errored', function errored() {
+  return this[kErrored];
+});
+defineGetter('closed', function closed() {
+  return this._closed;
+});
+defineGetter('writableFinished', function writableFinished() {
+  return this[kWritableFinished];
+});
+defineGetter('writableObjectMode', () => false);
+defineGetter('writableLength', function writableLength() {
+  return this.outputSize + this[kHeldLength] + (this[kSocket] ? this[kSocket].writableLength : 0);
+});
+defineGetter('writableHighWaterMark', function writableHighWaterMark() {
+  return this[kSocket] ? this[kSocket].writableHighWaterMark : this[kHighWaterMark];
+});
+defineGetter('writableCorked', function writableCorked() {
+  return this[kCorked];
+});
+defineGetter('writableEnded', function writableEnded() {
+  return this.finished;
+});
+defineGetter('writableNeedDrain', function writableNeedDrain() {
+  return !this.destroyed && !this.finished && this[kNeedDrain];
+});
+
+Object.defineProperty(OutgoingMessage.prototype, 'headersSent', {
+  configurable: true,
+  enumerable: true,
+  get() {
+    return !!this._header;
+  },
+});
+
+Object.defineProperty(OutgoingMessage.prototype, 'connection', {
+  get() {
+    return this[kSocket];
+  },
+  set(socket) {
+    this.socket = socket;
+  },
+});
+
+Object.defineProperty(OutgoingMessage.prototype, 'socket', {
+  get() {
+    return this[kSocket];
+  },
+  set(socket) {
+    for (let n = 0; n < this[kCorked]; n++) {
+      socket?.cork();
+      this[kSocket]?.uncork();
+    }
+    this[kSocket] = socket;
+  },
+});
+
+/**
+ * @this {any}
+ * @param {number} msecs
+ * @param {() => void} [callback]
+ */
+OutgoingMessage.prototype.setTimeout = function setTimeout(msecs, callback) {
+  if (callback) this.on('timeout', callback);
+  if (this[kSocket]) this[kSocket].setTimeout(msecs);
+  else this.once('socket', (/** @type {any} */ socket) => socket.setTimeout(msecs));
+  return this;
+};
+
+/**
+ * @this {any}
+ * @param {Error} [error]
+ */
+OutgoingMessage.prototype.destroy = function destroy(error) {
+  if (this.destroyed) return this;
+  this.destroyed = true;
+  this[kErrored] = error;
+  if (this[kSocket]) this[kSocket].destroy(error);
+  else process.nextTick(emitClose, this);
+  return this;
+};
+
+/** @param {any} msg */
+function emitClose(msg) {
+  if (msg._closed) return;
+  msg._closed = true;
+  msg.emit('close');
+}
+
+/** @this {any} */
+OutgoingMessage.prototype.pipe = function pipe() {
+  this.emit('error', new ERR_STREAM_CANNOT_PIPE());
+};
+
+/**
+ * @this {any}
+ * @param {Error} err what a listener's promise was rejected with
+ */
+OutgoingMessage.prototype[EventEmitter.captureRejectionSymbol] = function rejected(err) {
+  this.destroy(err);
+};
+
+// --- header fields --------------------------------------------------------------------------------------------------
+
+/**
+ * @this {any}
+ * @returns {boolean} whether values may hold all that the Fetch standard allows
+ */
+OutgoingMessage.prototype._isLenientHeaderValidation = function _isLenientHeaderValidation() {
+  if (this.httpValidation !== undefined) return this.httpValidation !== 'strict';
+  const server = this.req?.socket?.server;
+  if (server?.httpValidation !== undefined) return server.httpValidation !== 'strict';
+  if (typeof this.insecureHTTPParser === 'boolean') return this.insecureHTTPParser;
+  if (typeof server?.insecureHTTPParser === 'boolean') return server.insecureHTTPParser;
+  return isLenient();
+};
+
+/**
+ * @param {any} msg
+ * @param {'set' | 'append'} action
+ * @param {any} name
+ * @param {any} value
+ */
+function validateField(msg, action, name, value) {
+  if (msg._header) throw new ERR_HTTP_HEADERS_SENT(action);
+  validateHeaderName(name);
+  if (value === undefined) throw new ERR_HTTP_INVALID_HEADER_VALUE(value, name);
+  if (isBadValue(msg, value)) throw new ERR_INVALID_CHAR('header content', name);
+}
+
+/**
+ * @this {any}
+ * @param {string} name
+ * @param {any} value
+ */
+OutgoingMessage.prototype.setHeader = function setHeader(name, value) {
+  validateField(this, 'set', name, value);
+  this[kOutHeaders] ??= new Map();
+  this[kOutHeaders].set(lowerCase(name), [name, value]);
+  return this;
+};
+
+/**
+ * @this {any}
+ * @param {any} headers a Headers or a Map
+ */
+OutgoingMessage.prototype.setHeaders = function setHeaders(headers) {
+  if (this._header) throw new ERR_HTTP_HEADERS_SENT('set');
+  const listed = !headers || Array.isArray(headers);
+  if (listed || typeof headers.keys !== 'function' || typeof headers.get !== 'function') {
+    throw new ERR_INVALID_ARG_TYPE('headers', ['Headers', 'Map'], headers);
+  }
+  // A Headers object yields each cookie on its own, and the second must not replace the first.
+  const cookies = [];
+  for (const [name, value] of headers) {
+    if (name !== 'set-cookie') this.setHeader(name, value);
+    else if (Array.isArray(value)) cookies.push(...value);
+    else cookies.push(value);
+  }
+  if (cookies.length > 0) this.setHeader('set-cookie', cookies);
+  return this;
+};
+
+/**
+ * @this {any}
+ * @param {string} name
+ * @param {any} value
+ */
+OutgoingMessage.prototype.appendHeader = function appendHeader(name, value) {
+  validateField(this, 'append', name, value);
+  const entry = this[kOutHeaders]?.get(lowerCase(name));
+  if (entry === undefined) return this.setHeader(name, value);
+  if (!Array.isArray(entry[1])) entry[1] = [entry[1]];
+  if (Array.isArray(value)) entry[1].push(...value);
+  else entry[1].push(value);
+  return this;
+};
+
+/**
+ * @this {any}
+ * @param {string} name
+ */
+OutgoingMessage.prototype.getHeader = function getHeader(name) {
+  validateString(name, 'name');
+  return this[kOutHeaders]?.get(lowerCase(name))?.[1];
+};
+
+/** @this {any} */
+OutgoingMessage.prototype.getHeaderNames = function getHeaderNames() {
+  return this[kOutHeaders] === null ? [] : [...this[kOutHeaders].keys()];
+};
+
+/** @this {any} */
+OutgoingMessage.prototype.getRawHeaderNames = function getRawHeaderNames() {
+  return this[kOutHeaders] === null ? [] : Array.from(this[kOutHeaders].values(), ([name]) => name);
+};
+
+/** @this {any} */
+OutgoingMessage.prototype.getHeaders = function getHeaders() {
+  const headers = Object.create(null);
+  if (this[kOutHeaders] !== null) for (const [lower, entry] of this[kOutHeaders]) headers[lower] = entry[1];
+  return headers;
+};
+
+/**
+ * @this {any}
+ * @param {string} name
+ */
+OutgoingMessage.prototype.hasHeader = function hasHeader(name) {
+  validateString(name, 'name');
+  return this[kOutHeaders]?.has(lowerCase(name)) ?? false;
+};
+
+/**
+ * @this {any}
+ * @param {string} name
+ */
+OutgoingMessage.prototype.removeHeader = function removeHeader(name) {
+  validateString(name, 'name');
+  if (this._header) throw new ERR_HTTP_HEADERS_SENT('remove');
+  const lower = lowerCase(name);
+  // Removing what Node would add keeps it from being added.
+  if (lower === 'connection') this._removedConnection = true;
+  else if (lower === 'content-length') this._removedContLen = true;
+  else if (lower === 'transfer-encoding') this._removedTE = true;
+  else if (lower === 'date') this.sendDate = false;
+  this[kOutHeaders]?.delete(lower);
+};
+
+/**
+ * The fields set so far, under the names as they were set.
+ * @this {any}
+ */
+OutgoingMessage.prototype._renderHeaders = function _renderHeaders() {
+  if (this._header) throw new ERR_HTTP_HEADERS_SENT('render');
+  /** @type {Record<string, any>} */
+  const headers = {};
+  if (this[kOutHeaders] !== null) for (const [name, value] of this[kOutHeaders].values()) headers[name] = value;
+  return headers;
+};
+
+/**
+ * @this {any}
+ * @param {string} startLine with its line end
+ * @param {any} headers
+ */
+OutgoingMessage.prototype._storeHeader = function _storeHeader(startLine, headers) {
+  if (writeHead(this, startLine, headers)) this._send('');
+};
+
+/** @this {any} */
+OutgoingMessage.prototype._implicitHeader = function _implicitHeader() {
+  throw new ERR_METHOD_NOT_IMPLEMENTED('_implicitHeader()');
+};
+
+/** @this {any} */
+OutgoingMessage.prototype.flushHeaders = function flushHeaders() {
+  if (!this._header) this._implicitHeader();
+  this._send('');
+};
+
+/**
+ * @this {any}
+ * @param {any} headers an object, or a list of pairs
+ */
+OutgoingMessage.prototype.addTrailers = function addTrailers(headers) {
+  this._trailer = '';
+  const pairs = Array.isArray(headers) ? headers : Object.entries(headers);
+  for (const [name, given] of pairs) {
+    validateHeaderName(name, 'Trailer name');
+    const joined = !Array.isArray(given) || given.length < 2 || this[kUniqueHeaders]?.has(lowerCase(name));
+    for (const value of joined ? [Array.isArray(given) ? given.join('; ') : given] : given) {
+      if (hasInvalidChar(value) && hasInvalidChar(value, this._isLenientHeaderValidation())) {
+        throw new ERR_INVALID_CHAR('trailer content', name);
+      }
+      this._trailer += `${name}: ${value}${CRLF}`;
+    }
+  }
+};
+
+// --- body -----------------------------------------------------------------------------------------------------------
+
+/**
+ * @this {any}
+ * @param {string | Uint8Array} chunk
+ * @param {BufferEncoding | Function | null} [encoding]
+ * @param {Function} [callback]
+ * @returns {boolean} false: wait for 'drain'
+ */
+OutgoingMessage.prototype.write = function write(chunk, encoding, callback) {
+  const accepted =
+    typeof encoding === 'function'
+      ? writeBody(this, chunk, null, encoding)
+      : writeBody(this, chunk, encoding, typeof callback === 'function' ? callback : null);
+  if (!accepted) this[kNeedDrain] = true;
+  return accepted;
+};
+
+/**
+ * @param {any} chunk
+ * @throws {TypeError} ERR_STREAM_NULL_VALUES, ERR_INVALID_ARG_TYPE
+ */
+function validateChunk(chunk) {
+  if (chunk === null) throw new ERR_STREAM_NULL_VALUES();
+  if (typeof chunk !== 'string' && !isUint8Array(chunk)) {
+    throw new ERR_INVALID_ARG_TYPE('chunk', ['string', 'Buffer', 'Uint8Array'], chunk);
+  }
+}
+
+/**
+ * @param {string | Uint8Array} chunk
+ * @param {any} encoding
+ * @returns {number} bytes
+ */
+function lengthOf(chunk, encoding) {
+  return typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding) : chunk.byteLength;
+}
+
+/**
+ * @param {any} msg
+ * @param {any} chunk
+ * @param {any} encoding
+ * @param {Function | null} callback
+ * @returns {boolean} as write
+ */
+function writeBody(msg, chunk, encoding, callback) {
+  validateChunk(chunk);
+  if (msg.finished || msg.destroyed) {
+    refuse(msg, msg.finished ? new ERR_STREAM_WRITE_AFTER_END() : new ERR_STREAM_DESTROYED('write'), callback);
+    return false;
+  }
+  if (msg.strictContentLength) countStrictly(msg, lengthOf(chunk, encoding), (sum) => sum <= msg._contentLength);
+  if (!msg._header) msg._implicitHeader();
+  if (!msg._hasBody) {
+    rejectBody(msg);
+    if (callback) process.nextTick(callback);
+    return true;
+  }
+  if (msg[kCorked] && msg._headerSent && msg.chunkedEncoding && chunk.length > 0)
+    return hold(msg, chunk, encoding, callback);
+  return send(msg, KIND.BODY, chunk, encoding, callback);
+}
+
+/**
+ * A message that has no body by its kind: Node ignores what is written to it, unless told otherwise.
+ * @param {any} msg
+ */
+function rejectBody(msg) {
+  if (msg[kRejectNonStandardBodyWrites]) throw new ERR_HTTP_BODY_NOT_ALLOWED();
+}
+
+/**
+ * @param {any} msg
+ * @returns {boolean} whether the body's length is held against Content-Length
+ */
+function isStrict(msg) {
+  if (!msg.strictContentLength || msg._contentLength == null || !msg._hasBody) return false;
+  return !msg._removedContLen && !msg.chunkedEncoding && !msg.hasHeader('transfer-encoding');
+}
+
+/**
+ * @param {any} msg
+ * @param {number} length bytes about to be written
+ * @param {(sum: number) => boolean} fits
+ */
+function countStrictly(msg, length, fits) {
+  const sum = msg[kBytesWritten] + length;
+  if (isStrict(msg) && !fits(sum)) throw new ERR_HTTP_CONTENT_LENGTH_MISMATCH(sum, msg._contentLength);
+  msg[kBytesWritten] = sum;
+}
+
+/**
+ * Reports a write that comes too late.
+ * @param {any} msg
+ * @param {Error} err
+ * @param {Function | null} callback
+ */
+function refuse(msg, err, callback) {
+  if (!msg.destroyed) process.nextTick(emitError, msg, err, callback);
+  else if (callback) process.nextTick(callback, err);
+}
+
+/**
+ * @param {any} msg
+ * @param {Error} err
+ * @param {Function | null} callback
+ */
+function emitError(msg, err, callback) {
+  callback?.(err);
+  if (!msg.destroyed) msg.emit('error', err);
+}
+
+/** @this {any} */
+OutgoingMessage.prototype.cork = function cork() {
+  this[kCorked]++;
+  this[kSocket]?.cork();
+};
+
+/** @this {any} */
+OutgoingMessage.prototype.uncork = function uncork() {
+  this[kCorked]--;
+  this[kSocket]?.uncork();
+  if (this[kCorked] || this[kHeld] === null) return;
+  release(this);
+  if (this[kNeedDrain] && this.writableLength === 0) {
+    this[kNeedDrain] = false;
+    this.emit('drain');
+  }
+};
+
+/**
+ * Holds a piece of body back, to become one chunk with those around it.
+ * @param {any} msg
+ * @param {string | Uint8Array} chunk
+ * @param {any} encoding
+ * @param {Function | null} callback
+ * @returns {boolean} as write
+ */
+function hold(msg, chunk, encoding, callback) {
+  msg[kHeld] ??= [];
+  msg[kHeld].push(chunk, encoding, callback);
+  msg[kHeldLength] += lengthOf(chunk, encoding);
+  return msg[kHeldLength] < msg[kHighWaterMark];
+}
+
+/**
+ * Sends what was held back, as one chunk.
+ * @param {any} msg
+ */
+function release(msg) {
+  const held = msg[kHeld];
+  const pieces = [];
+  /** @type {Function[]} */
+  const callbacks = [];
+  for (let i = 0; i < held.length; i += 3) {
+    pieces.push(typeof held[i] === 'string' ? Buffer.from(held[i], held[i + 1] ?? 'utf8') : held[i]);
+    if (held[i + 2]) callbacks.push(held[i + 2]);
+  }
+  const chunk = Buffer.concat(pieces, msg[kHeldLength]);
+  msg[kHeld] = null;
+  msg[kHeldLength] = 0;
+  const callback = (/** @type {any} */ err) => {
+    for (const each of callbacks) each(err);
+  };
+  send(msg, KIND.BODY, chunk, null, callbacks.length > 0 ? callback : null);
+}
+
+// --- end ------------------------------------------------------------------------------------------------------------
+
+/**
+ * @this {any}
+ * @param {any} [chunk]
+ * @param {any} [encoding]
+ * @param {any} [callback]
+ */
+OutgoingMessage.prototype.end = function end(chunk, encoding, callback) {
+  if (typeof chunk === 'function') return endBody(this, null, null, chunk);
+  if (typeof encoding === 'function') return endBody(this, chunk, null, encoding);
+  return endBody(this, chunk, encoding, typeof callback === 'function' ? callback : null);
+};
+
+/**
+ * @param {any} msg
+ * @param {any} chunk nothing when falsy
+ * @param {any} encoding
+ * @param {Function | null} callback
+ */
+function endBody(msg, chunk, encoding, callback) {
+  if (msg.finished) {
+    if (chunk && !msg.destroyed) refuse(msg, new ERR_STREAM_WRITE_AFTER_END(), callback);
+    else if (!chunk && callback) queueEndCallback(msg, callback);
+    return msg;
+  }
+
+  let last = chunk || '';
+  if (chunk) {
+    validateChunk(chunk);
+    if (msg.destroyed) {
+      last = '';
+    } else {
+      const length = msg.strictContentLength || !msg._header ? lengthOf(chunk, encoding) : 0;
+      if (msg.strictContentLength) countStrictly(msg, length, (sum) => sum === msg._contentLength);
+      if (!msg._header) {
+        msg._contentLength = length;
+        msg._implicitHeader();
+      }
+      if (!msg._hasBody) {
+        rejectBody(msg);
+        last = '';
+      }
+    }
+  } else if (!msg._header) {
+    msg._contentLength = 0;
+    msg._implicitHeader();
+  }
+
+  if (callback) queueEndCallback(msg, callback);
+  if (isStrict(msg) && msg[kBytesWritten] !== msg._contentLength) {
+    throw new ERR_HTTP_CONTENT_LENGTH_MISMATCH(msg[kBytesWritten], msg._contentLength);
+  }
+
+  if (msg[kHeld] !== null) release(msg);
+  // A callback wants to be called in the context it was given in; a message nobody listens to has none.
+  send(msg, KIND.LAST, last, encoding, callback ? (/** @type {any} */ err) => msg.onSent(err) : msg);
+  if (msg[kCorked]) uncorkFully(msg);
+  msg.finished = true;
+
+  const socket = msg[kSocket];
+  if (msg.outputData.length === 0 && socket && socket._httpMessage === msg) msg._finish();
+  return msg;
+}
+
+/** @param {any} msg */
+function uncorkFully(msg) {
+  msg[kCorked] = 0;
+  const socket = msg[kSocket];
+  if (!socket) return;
+  for (let n = socket.writableCorked; n > 0; n--) socket.uncork();
+}
+
+/**
+ * @param {any} msg
+ * @param {Function} callback
+ */
+function queueEndCallback(msg, callback) {
+  if (msg[kWritableFinished]) {
+    callback(new ERR_STREAM_ALREADY_FINISHED('end'));
+  } else if (msg[kFlushError] !== null) {
+    process.nextTick(callback, msg[kFlushError]);
+  } else {
+    msg[kEndCallbacks] ??= [];
+    msg[kEndCallbacks].push(callback);
+  }
+}
+
+/**
+ * @param {any} msg
+ * @param {Error | null} err
+ */
+function callEndCallbacks(msg, err) {
+  const callbacks = msg[kEndCallbacks];
+  if (callbacks === null) return;
+  msg[kEndCallbacks] = null;
+  for (const callback of callbacks) callback(err);
+}
+
+// Not enumerable: whoever copies a message's methods over shall not meet them.
+Object.defineProperties(OutgoingMessage.prototype, {
+  onSent: {
+    configurable: true,
+    writable: true,
+    /**
+     * All bytes of the message have been handed over, or cannot be. Called once, by what sends them.
+     * @this {any}
+     * @param {Error | null} [err]
+     */
+    value: function onSent(err) {
+      const socket = this[kSocket];
+      if (err || this[kErrored] || socket?.errored || socket?._hadError) {
+        this[kFlushError] = err ?? this[kErrored] ?? socket?.errored ?? new ERR_STREAM_DESTROYED('end');
+        callEndCallbacks(this, this[kFlushError]);
+        return;
+      }
+      this[kWritableFinished] = true;
+      callEndCallbacks(this, null);
+      this[kFinished]();
+    },
+  },
+  [kFinished]: {
+    configurable: true,
+    writable: true,
+    /** @this {any} */
+    value: function finished() {
+      this.emit('finish');
+    },
+  },
+});
+
+/**
+ * Called when all of an ended message has been given to its socket.
+ * @this {any}
+ */
+OutgoingMessage.prototype._finish = function _finish() {
+  this.emit('prefinish');
+};
+
+// --- to the socket --------------------------------------------------------------------------------------------------
+
+/**
+ * Sends the head, if it has not been sent, and data as it stands.
+ * @this {any}
+ * @param {string | Uint8Array} data
+ * @param {any} [encoding]
+ * @param {Function | null} [callback]
+ * @returns {boolean} as write
+ */
+OutgoingMessage.prototype._send = function _send(data, encoding, callback) {
+  return send(this, KIND.RAW, data, encoding, callback ?? null);
+};
+
+/**
+ * Sends data as it stands, before the head if that has not been sent.
+ * @this {any}
+ * @param {string | Uint8Array} data
+ * @param {any} [encoding]
+ * @param {Function | null} [callback]
+ * @returns {boolean} as write
+ */
+OutgoingMessage.prototype._writeRaw = function _writeRaw(data, encoding, callback) {
+  if (typeof encoding === 'function') return send(this, KIND.ASIDE, data, null, encoding);
+  return send(this, KIND.ASIDE, data, encoding, callback ?? null);
+};
+
+/**
+ * Called when the message has been given its socket: sends what was waiting for it.
+ * @this {any}
+ */
+OutgoingMessage.prototype._flush = function _flush() {
+  const socket = this[kSocket];
+  if (!socket?.writable) return;
+  const accepted = this._flushOutput(socket);
+  if (this.finished) {
+    this._finish();
+  } else if (this[kNeedDrain] && accepted !== false) {
+    // The socket has no reason to emit 'drain'.
+    this[kNeedDrain] = false;
+    this.emit('drain');
+  }
+};
+
+/**
+ * @this {any}
+ * @param {any} socket
+ * @returns {boolean | undefined} as write; undefined: nothing was waiting
+ */
+OutgoingMessage.prototype._flushOutput = function _flushOutput(socket) {
+  const waiting = this.outputData;
+  if (waiting.length === 0) return undefined;
+  this.outputData = [];
+  const accepted = replay(this, socket, waiting);
+  const size = this.outputSize;
+  this.outputSize = 0;
+  this._onPendingData(-size);
+  return accepted;
+};
+
+module.exports = {
+  kFinished,
+  kHighWaterMark,
+  kUniqueHeaders,
+  parseUniqueHeadersOption,
+  validateHeaderName,
+  validateHeaderValue,
+  OutgoingMessage,
+};

@@ -1,0 +1,479 @@
+const { AsyncResource } = require('node:async_hooks');
+const { channel } = require('node:diagnostics_channel');
+const { STATUS_CODES } = require('node:http');
+
+const { continueExpression, kIncomingMessage, kNeedDrain, leniency } = require('./common');
+const { ConnResetException, codes } = require('./errors');
+const { rootApplications } = require('./express_rooting');
+const { complete, dumpUnread, isUntouched, kDetachAbortSignal, pushBody, setRequestHead } = require('./incoming');
+const { Connection, HEAD } = require('./internal/connection');
+const { kFinished, kUniqueHeaders } = require('./outgoing');
+const { emitClose, kServerConnection, onServerResponseClose } = require('./response');
+
+/** One connection of a Server: requests in, their responses out in the same order, and what ends it. */
+
+const requestStarted = channel('http.server.request.start');
+const responseFinished = channel('http.server.response.finish');
+
+/** On a Server: the ServerConnections it has, once it listens. */
+const kConnections = Symbol('http.server.connections');
+/** On a Server: the class of its responses. */
+const kServerResponse = Symbol('ServerResponse');
+/** On a Server: whether a request without a body comes as a stream that has ended. */
+const kOptimizeEmptyRequests = Symbol('OptimizeEmptyRequestsOption');
+
+/** The version in a head's flags. */
+const HTTP_1_1 = 0x101;
+
+const NO_BODY = HEAD.CONTENT_LENGTH | HEAD.TRANSFER_ENCODING;
+
+/** What a Server's keepAliveTimeoutBuffer is when it is no number, in milliseconds. */
+const DEFAULT_BUFFER = 1000;
+
+/** @param {number} status */
+function refusal(status) {
+  return Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`, 'latin1');
+}
+
+const BAD_REQUEST = refusal(400);
+/** What is answered to a request that could not be read, by its error's code. @type {Record<string, Buffer>} */
+const REFUSALS = {
+  ERR_HTTP_REQUEST_TIMEOUT: refusal(408),
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: refusal(413),
+  HPE_HEADER_OVERFLOW: refusal(431),
+};
+
+/**
+ * @param {unknown} msecs a Server's time-out, which its user may have set to anything
+ * @param {number} fallback
+ */
+function milliseconds(msecs, fallback) {
+  return typeof msecs === 'number' && Number.isFinite(msecs) && msecs >= 0 ? msecs : fallback;
+}
+
+/** The context that every event of a connection comes in, by Node's name. */
+class HTTPServerAsyncResource extends AsyncResource {
+  /** @param {any} socket */
+  constructor(socket) {
+    super('HTTPINCOMINGMESSAGE');
+    this.socket = socket;
+  }
+}
+
+class ServerConnection {
+  /**
+   * @param {any} server
+   * @param {any} socket
+   */
+  constructor(server, socket) {
+    this.server = server;
+    this.socket = socket;
+    /** @type {any} */
+    this.conn = null;
+    /** The request last begun, until it is answered and read. @type {any} */
+    this.incoming = null;
+    /** Requests not answered yet. The first one's response has the socket, those of the others wait. @type {any[]} */
+    this.unanswered = [];
+    /** @type {any[]} */
+    this.waiting = [];
+    /** Bytes queued in waiting responses. */
+    this.waitingBytes = 0;
+    /** Requests so far, for isIdle; and those that count for maxRequestsPerSocket. */
+    this.hasServed = false;
+    this.requestsCount = 0;
+    /** Whether the socket's own timer does what the engine's keep-alive clock does otherwise. */
+    this.keepAliveTimeoutSet = false;
+    /** Milliseconds, as the engine knows them. */
+    this.headersTimeout = 0;
+    this.requestTimeout = 0;
+    this.keepAliveTimeout = 0;
+    this.responseOptions = { highWaterMark: socket.writableHighWaterMark, rejectNonStandardBodyWrites: false };
+  }
+
+  /** Takes the socket over. */
+  open() {
+    const { server, socket } = this;
+    rootApplications(server._events?.request);
+    socket.server = server;
+    socket.parser = this;
+    socket[kServerConnection] = this;
+    socket._paused = false;
+    if (server.timeout && typeof socket.setTimeout === 'function') socket.setTimeout(server.timeout);
+    this.conn = Connection.attach(socket, this, {
+      role: 'server',
+      resource: new HTTPServerAsyncResource(socket),
+      maxHeaderSize: server.maxHeaderSize || 0,
+      lenient: leniency(server.httpValidation, server.insecureHTTPParser),
+    });
+    socket.on('timeout', socketOnTimeout);
+    socket.on('error', socketOnError);
+    socket.on('end', socketOnEnd);
+    socket.on('close', socketOnClose);
+    socket.on('drain', socketOnDrain);
+    socket.setEncoding = socketSetEncoding;
+    server[kConnections]?.add(this);
+    this.applyTimeouts();
+  }
+
+  /** Tells the engine the Server's time-outs where they have changed. */
+  applyTimeouts() {
+    const { server } = this;
+    // A Server that does not listen looks after no connection's requests.
+    const watched = server[kConnections] !== undefined;
+    const headers = watched ? milliseconds(server.headersTimeout, 0) : 0;
+    const request = watched ? milliseconds(server.requestTimeout, 0) : 0;
+    let keepAlive = typeof this.socket.setTimeout === 'function' ? milliseconds(server.keepAliveTimeout, 0) : 0;
+    if (keepAlive > 0) keepAlive += milliseconds(server.keepAliveTimeoutBuffer, DEFAULT_BUFFER);
+    if (headers !== this.headersTimeout || request !== this.requestTimeout || keepAlive !== this.keepAliveTimeout) {
+      this.headersTimeout = headers;
+      this.requestTimeout = request;
+      this.keepAliveTimeout = keepAlive;
+      this.conn.setTimeouts(headers, request, keepAlive);
+    }
+  }
+
+  /** @returns {boolean} whether it has served a request, and waits for another */
+  isIdle() {
+    const response = this.socket._httpMessage;
+    return this.hasServed && this.conn.idle && (!response || response.finished);
+  }
+
+  /** It counts no longer among its Server's. Named as the parser's methods that do this in Node. */
+  close() {
+    this.server[kConnections]?.delete(this);
+  }
+
+  free() {
+    this.close();
+  }
+
+  // --- what the engine has read ---------------------------------------------------------------------------------------
+
+  /**
+   * @param {any} conn
+   * @param {string} text
+   * @param {number} flags
+   * @param {number} code
+   * @param {number} startLength
+   */
+  onHead(conn, text, flags, code, startLength) {
+    const { server, socket } = this;
+    if (this.keepAliveTimeoutSet) {
+      this.keepAliveTimeoutSet = false;
+      socket.setTimeout(server.timeout || 0);
+    }
+    const req = new server[kIncomingMessage](socket);
+    setRequestHead(req, text, flags, code, startLength, server.maxHeadersCount);
+    req.joinDuplicateHeaders = server.joinDuplicateHeaders;
+    this.incoming = req;
+    if ((flags & HEAD.UPGRADE) !== 0) {
+      req.upgrade = req.method === 'CONNECT' || Boolean(server.shouldUpgradeCallback(req));
+      conn.upgrade(req.upgrade);
+      if (req.upgrade) {
+        this.handOver(req);
+        return;
+      }
+    }
+    if (!this.hasServed) {
+      this.hasServed = true;
+      // Not before: listeners of the Server's user on this socket come first, as in Node.
+      socket.on('close', onServerResponseClose);
+    }
+    this.unanswered.push(req);
+    this.holdFlood();
+
+    const res = this.createResponse(req);
+    res.shouldKeepAlive = (flags & HEAD.KEEP_ALIVE) !== 0;
+    if (requestStarted.hasSubscribers) requestStarted.publish({ request: req, response: res, socket, server });
+    if (server[kOptimizeEmptyRequests] && (flags & NO_BODY) === 0) {
+      req._dumpAndCloseReadable();
+      req._read();
+    }
+    if (socket._httpMessage) this.waiting.push(res);
+    else res.assignSocket(socket);
+    this.dispatch(req, res, flags);
+  }
+
+  /** @param {any} req */
+  createResponse(req) {
+    const { server, responseOptions } = this;
+    responseOptions.rejectNonStandardBodyWrites = server.rejectNonStandardBodyWrites;
+    const res = new server[kServerResponse](req, responseOptions);
+    res[kServerConnection] = this;
+    res[kUniqueHeaders] = server[kUniqueHeaders];
+    res._keepAliveTimeout = server.keepAliveTimeout;
+    res._maxRequestsPerSocket = server.maxRequestsPerSocket;
+    res._onPendingData = notePendingData;
+    // A class from elsewhere does not know of the connection.
+    if (res[kFinished] === undefined) res.on('finish', () => this.responseSent(res));
+    return res;
+  }
+
+  /**
+   * Gives a request to whom it concerns.
+   * @param {any} req
+   * @param {any} res
+   * @param {number} flags
+   */
+  dispatch(req, res, flags) {
+    const { server } = this;
+    if (flags >>> HEAD.VERSION_SHIFT === HTTP_1_1) {
+      if (server.requireHostHeader && (flags & HEAD.HOST) === 0) {
+        // RFC 9112, section 3.2.
+        res.writeHead(400, ['Connection', 'close']);
+        res.end();
+        return;
+      }
+      const most = server.maxRequestsPerSocket;
+      if (typeof most === 'number' && most > 0) {
+        this.requestsCount++;
+        res.maxRequestsOnConnectionReached = most <= this.requestsCount;
+        if (most < this.requestsCount) {
+          server.emit('dropRequest', req, this.socket);
+          res.writeHead(503);
+          res.end();
+          return;
+        }
+      }
+      if ((flags & HEAD.EXPECT) !== 0) {
+        this.dispatchExpectation(req, res);
+        return;
+      }
+    }
+    server.emit('request', req, res);
+  }
+
+  /**
+   * @param {any} req with an Expect header field
+   * @param {any} res
+   */
+  dispatchExpectation(req, res) {
+    const { server } = this;
+    if (continueExpression.test(req.headers.expect)) {
+      res._expect_continue = true;
+      if (server.listenerCount('checkContinue') > 0) {
+        server.emit('checkContinue', req, res);
+      } else {
+        res.writeContinue();
+        server.emit('request', req, res);
+      }
+    } else if (server.listenerCount('checkExpectation') > 0) {
+      server.emit('checkExpectation', req, res);
+    } else {
+      res.writeHead(417);
+      res.end();
+    }
+  }
+
+  /**
+   * @param {any} _conn
+   * @param {Buffer} chunk
+   */
+  onBody(_conn, chunk) {
+    if (this.incoming !== null) pushBody(this.incoming, chunk);
+  }
+
+  /**
+   * @param {any} _conn
+   * @param {string} trailers
+   */
+  onComplete(_conn, trailers) {
+    if (this.incoming !== null) complete(this.incoming, trailers);
+  }
+
+  /**
+   * @param {any} _conn
+   * @param {Error} err
+   */
+  onParseError(_conn, err) {
+    socketOnError.call(this.socket, err);
+  }
+
+  /**
+   * @param {any} _conn
+   * @param {'headers' | 'request' | 'keep-alive'} kind
+   */
+  onTimeout(_conn, kind) {
+    if (kind === 'keep-alive') this.socket.emit('timeout');
+    else socketOnError.call(this.socket, new codes.ERR_HTTP_REQUEST_TIMEOUT());
+  }
+
+  /**
+   * The connection speaks another protocol from here on: gives the socket to whoever listens for that.
+   * @param {any} req CONNECT, or one whose upgrade is accepted
+   */
+  handOver(req) {
+    const { conn, server, socket } = this;
+    this.close();
+    socket.removeListener('timeout', socketOnTimeout);
+    socket.removeListener('error', socketOnError);
+    socket.removeListener('end', socketOnEnd);
+    socket.removeListener('close', socketOnClose);
+    socket.removeListener('close', onServerResponseClose);
+    socket.removeListener('drain', socketOnDrain);
+    complete(req, '');
+    const rest = conn.detach();
+    socket.parser = null;
+    socket[kServerConnection] = undefined;
+
+    const event = req.method === 'CONNECT' ? 'connect' : 'upgrade';
+    if (server.listenerCount(event) > 0) {
+      socket.readableFlowing = null;
+      server.emit(event, req, socket, rest);
+    } else {
+      socket.destroy();
+    }
+  }
+
+  // --- flood control --------------------------------------------------------------------------------------------------
+
+  /** Reads no further requests while the answers to those already read pile up. */
+  holdFlood() {
+    const { conn, socket } = this;
+    if (socket._paused) return;
+    if (conn.needDrain || this.waitingBytes >= socket.writableHighWaterMark) {
+      socket._paused = true;
+      conn.pause();
+    }
+  }
+
+  /** Goes on where holdFlood stopped, and tells the response in turn, once what it wrote has gone. */
+  drained() {
+    const { conn, socket } = this;
+    if (socket._paused && this.waitingBytes <= socket.writableHighWaterMark) {
+      socket._paused = false;
+      conn.resume();
+    }
+    const response = socket._httpMessage;
+    if (response && !response.finished && response[kNeedDrain] && response.writableLength === 0) {
+      response[kNeedDrain] = false;
+      response.emit('drain');
+    }
+  }
+
+  // --- after a response -----------------------------------------------------------------------------------------------
+
+  /**
+   * A response has gone to the kernel; its 'finish' listeners are still to be called.
+   * @param {any} res
+   */
+  responseSent(res) {
+    const { server, socket, waiting } = this;
+    const req = this.unanswered.length > 0 ? this.unanswered.shift() : res.req;
+    if (responseFinished.hasSubscribers) responseFinished.publish({ request: req, response: res, socket, server });
+    req[kDetachAbortSignal]();
+    dumpUnread(req);
+    res.detachSocket(socket);
+    this.releaseIncoming(req);
+    if (res._eventsCount > 0) {
+      process.nextTick(emitClose, res);
+    } else {
+      res.destroyed = true;
+      res._closed = true;
+    }
+
+    if (res._last) {
+      if (typeof socket.destroySoon === 'function') socket.destroySoon();
+      else socket.end();
+    } else if (waiting.length > 0) {
+      waiting.shift().assignSocket(socket);
+    } else {
+      this.applyTimeouts();
+      if (this.keepAliveTimeout > 0 && socket.timeout) {
+        socket.setTimeout(this.keepAliveTimeout);
+        this.keepAliveTimeoutSet = true;
+      }
+    }
+  }
+
+  /** @param {any} req answered, and not held by the connection once it is read */
+  releaseIncoming(req) {
+    if (this.incoming !== req || !req.complete) return;
+    if (isUntouched(req) || req.readableEnded) this.incoming = null;
+    else req.on('end', clearIncoming);
+  }
+
+  /** The socket has closed: what was going on on it is off. */
+  abort() {
+    const { unanswered, waiting } = this;
+    this.unanswered = [];
+    this.waiting = [];
+    for (const req of unanswered) req.destroy(new ConnResetException('aborted'));
+    for (const res of waiting) res.destroy(new ConnResetException('aborted'));
+  }
+}
+
+// --- listeners, shared by all sockets: `this` is the socket, `socket[kServerConnection]` is what it belongs to ----------
+
+/** @this {any} a response that waits for its turn: what it queues counts for flood control */
+function notePendingData(/** @type {number} */ bytes) {
+  const connection = this[kServerConnection];
+  connection.waitingBytes += bytes;
+  connection.drained();
+}
+
+/** @this {any} a request, read to its end after it was answered */
+function clearIncoming() {
+  const connection = this.socket?.parser;
+  if (connection?.incoming === this) connection.incoming = null;
+}
+
+function noop() {}
+
+/**
+ * @this {any}
+ * @param {Error & { code?: string }} err of the transport, of the parser, or for a request that takes too long
+ */
+function socketOnError(err) {
+  // Further errors say nothing new.
+  this.removeListener('error', socketOnError);
+  if (this.listenerCount('error', noop) === 0) this.on('error', noop);
+  if (this.server.emit('clientError', err, this)) return;
+
+  // In the middle of a response anything written would pass for a part of it.
+  if (this.writable && !this._httpMessage?._headerSent) {
+    this.write(REFUSALS[err.code ?? ''] ?? BAD_REQUEST);
+    this[kServerConnection]?.conn.flush();
+  }
+  this.destroy(err);
+}
+
+/** @this {any} */
+function socketOnTimeout() {
+  const req = this.parser?.incoming;
+  const heard = [
+    req && !req.complete && req.emit('timeout', this),
+    this._httpMessage?.emit('timeout', this),
+    this.server.emit('timeout', this),
+  ];
+  if (!heard.some(Boolean)) this.destroy();
+}
+
+/** @this {any} */
+function socketOnEnd() {
+  const { conn, server, waiting } = this[kServerConnection];
+  const err = conn.finish();
+  const last = waiting.length > 0 ? waiting[waiting.length - 1] : this._httpMessage;
+  if (err instanceof Error) socketOnError.call(this, err);
+  else if (server.httpAllowHalfOpen && last) last._last = true;
+  else this.end();
+}
+
+/** @this {any} */
+function socketOnClose() {
+  const connection = this[kServerConnection];
+  connection.free();
+  this.parser = null;
+  connection.abort();
+}
+
+/** @this {any} */
+function socketOnDrain() {
+  this[kServerConnection].drained();
+}
+
+function socketSetEncoding() {
+  throw new codes.ERR_HTTP_SOCKET_ENCODING();
+}
+
+module.exports = { ServerConnection, kConnections, kOptimizeEmptyRequests, kServerResponse };

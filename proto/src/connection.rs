@@ -1,0 +1,522 @@
+//! One side of one connection.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Instant;
+
+use crate::chunked::Part;
+use crate::diagnose::Reader;
+use crate::encode::ChunkHead;
+use crate::error::{Code, ParseError, SendError};
+use crate::framing::{BodyKind, Expect, Framing, Outlook, outlook, wishes_to_persist};
+use crate::head::{Head, Parsed, Trailers};
+use crate::limits::{Config, Leniency};
+use crate::state::{Next, Reading, Writing};
+use crate::strict;
+use crate::timeouts::{Timeout, Timeouts, Waiting};
+
+/// Which side of a connection this is: a server reads requests and sends responses, a client the reverse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Reads requests.
+    Server,
+    /// Reads responses.
+    Client,
+}
+
+/// What came out of the input. A message is one `Head`, any number of `Body`, one `Complete`.
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// A message has begun.
+    Head(Head<'a>),
+    /// Data of its body, never empty: a slice of the input.
+    Body(&'a [u8]),
+    /// It is whole. An interim response (1xx) is a message too.
+    Complete(Trailers<'a>),
+    /// The peer has erred. Nothing more will come.
+    Failed(ParseError),
+}
+
+/// One side of one HTTP/1.1 connection, without I/O.
+///
+/// The order of calls: whenever something has been read, [`poll_event`](Self::poll_event) until it returns `None` (with empty
+/// input too: the end of a message may be told after its last octet was taken); at the peer's FIN
+/// [`handle_eof`](Self::handle_eof). To send a message: [`send_head`](Self::send_head), then
+/// [`send_body`](Self::send_body) or [`frame_body`](Self::frame_body) as often as needed, then [`send_end`](Self::send_end);
+/// what they append to `out` goes on the wire in that order. Time: whenever [`poll_timeout`](Self::poll_timeout) has passed,
+/// [`handle_timeout`](Self::handle_timeout).
+#[derive(Debug)]
+pub struct Connection {
+    role: Role,
+    config: Config,
+    reading: Reading,
+    writing: Writing,
+    parsed: Parsed,
+    exchanges: Exchanges,
+    timeouts: Timeouts,
+    waiting: Waiting,
+}
+
+/// Requests without their final response.
+#[derive(Debug)]
+enum Exchanges {
+    /// How many have been received.
+    Received { unanswered: usize },
+    /// What each of those sent wants.
+    Sent(VecDeque<Expect>),
+}
+
+/// What one look at the input came to. Offsets into the input.
+enum Step {
+    /// Everything before this is taken, and there is nothing to tell.
+    More(usize),
+    /// A head, within the input.
+    Head(Range<usize>, Outlook),
+    /// A head, put together from pieces; the last ends here.
+    GatheredHead(usize, Outlook),
+    Body(Range<usize>),
+    Complete,
+    /// The same with trailers, which end here.
+    CompleteWithTrailers(usize),
+    Failed(ParseError),
+}
+
+impl Connection {
+    /// A connection that has just been made.
+    pub fn new(role: Role, config: Config, now: Instant) -> Self {
+        let (exchanges, waiting) = match role {
+            Role::Server => (Exchanges::Received { unanswered: 0 }, Waiting::Head(now)),
+            Role::Client => (Exchanges::Sent(VecDeque::new()), Waiting::Nothing),
+        };
+        Connection {
+            role,
+            config,
+            reading: Reading::Start,
+            writing: Writing::Start,
+            parsed: Parsed::new(),
+            exchanges,
+            timeouts: Timeouts::default(),
+            waiting,
+        }
+    }
+
+    // --- input ---------------------------------------------------------------------------------------------------------
+
+    /// Parses from the front of `input`, advances it past what was taken, and returns the next event.
+    ///
+    /// `None`: all of `input` was taken (a partial head is kept inside), or the connection is halted, finished or failed and
+    /// `input` still holds what was not looked at. When it returns `Failed`, `input` is as it was.
+    ///
+    /// A client that receives anything but empty lines while it awaits no response fails with `HPE_INVALID_CONSTANT`.
+    #[inline]
+    pub fn poll_event<'a, 'i: 'a>(
+        &'a mut self,
+        input: &mut &'i [u8],
+        now: Instant,
+    ) -> Option<Event<'a>> {
+        let all = *input;
+        match self.step(all, now) {
+            Step::More(taken) => {
+                *input = &all[taken..];
+                None
+            }
+            Step::Head(range, outlook) => {
+                *input = &all[range.end..];
+                Some(Event::Head(self.parsed.head(&all[range], outlook)))
+            }
+            Step::GatheredHead(taken, outlook) => {
+                *input = &all[taken..];
+                Some(Event::Head(self.parsed.head(&self.parsed.text, outlook)))
+            }
+            Step::Body(range) => {
+                *input = &all[range.end..];
+                Some(Event::Body(&all[range]))
+            }
+            Step::Complete => Some(Event::Complete(Trailers::none())),
+            Step::CompleteWithTrailers(taken) => {
+                *input = &all[taken..];
+                Some(Event::Complete(self.parsed.trailers(&self.parsed.text)))
+            }
+            Step::Failed(error) => Some(Event::Failed(error)),
+        }
+    }
+
+    fn step(&mut self, input: &[u8], now: Instant) -> Step {
+        // Where the part of the input begins that has not been taken in this step.
+        let mut from = 0;
+        loop {
+            match &mut self.reading {
+                Reading::Start => {
+                    from += blank(&input[from..]);
+                    if from == input.len() {
+                        return Step::More(from);
+                    }
+                    return self.start(input, from, now);
+                }
+                Reading::Head(reader) => {
+                    match reader.read(&input[from..], &mut self.parsed, &self.config) {
+                        Ok(None) => return Step::More(input.len()),
+                        Ok(Some(len)) => return Step::GatheredHead(from + len, self.head_ends()),
+                        Err(error) => return self.fail(error, from),
+                    }
+                }
+                Reading::Length(left) => {
+                    let len = usize::try_from(*left)
+                        .unwrap_or(usize::MAX)
+                        .min(input.len());
+                    if len == 0 {
+                        return Step::More(0);
+                    }
+                    *left -= len as u64;
+                    if *left == 0 {
+                        self.reading = Reading::Whole;
+                    }
+                    return Step::Body(0..len);
+                }
+                Reading::UntilClose if input.is_empty() => return Step::More(0),
+                Reading::UntilClose => return Step::Body(0..input.len()),
+                Reading::Chunked(decoder) => match decoder.decode(input, &self.config) {
+                    Ok(Part::Data(range)) => return Step::Body(range),
+                    Ok(Part::More) => return Step::More(input.len()),
+                    Ok(Part::Last(end)) => {
+                        self.parsed.clear_fields();
+                        self.reading = Reading::Trailers(Reader::trailers());
+                        from = end;
+                    }
+                    Err(error) => return self.fail(error, 0),
+                },
+                Reading::Trailers(reader) => {
+                    match reader.read(&input[from..], &mut self.parsed, &self.config) {
+                        Ok(None) => return Step::More(input.len()),
+                        Ok(Some(len)) => {
+                            self.message_ends(now);
+                            return Step::CompleteWithTrailers(from + len);
+                        }
+                        Err(error) => return self.fail(error, from),
+                    }
+                }
+                Reading::Whole => {
+                    self.message_ends(now);
+                    return Step::Complete;
+                }
+                Reading::Undecodable => return self.fail(UNDECODABLE, 0),
+                Reading::Closed => {
+                    let blank = blank(input);
+                    if blank == input.len()
+                        || self.config.leniency.allows(Leniency::DATA_AFTER_CLOSE)
+                    {
+                        return Step::More(input.len());
+                    }
+                    let reason = "Data after `Connection: close`";
+                    return self.fail(
+                        ParseError::new(Code::ClosedConnection, reason, blank + 1),
+                        0,
+                    );
+                }
+                Reading::Verdict(_) | Reading::Tunnel | Reading::Failed => return Step::More(0),
+            }
+        }
+    }
+
+    /// At the first octet of a message.
+    #[inline]
+    fn start(&mut self, input: &[u8], from: usize, now: Instant) -> Step {
+        let text = &input[from..];
+        let max_head = self.config.limits.max_head;
+        let vouched = match &self.exchanges {
+            Exchanges::Received { .. } => {
+                self.waiting = Waiting::Head(now);
+                strict::request(text, max_head, &mut self.parsed)
+            }
+            Exchanges::Sent(awaited) if awaited.is_empty() => {
+                return self.fail(
+                    ParseError::new(Code::InvalidConstant, "Response without a request", from),
+                    0,
+                );
+            }
+            Exchanges::Sent(_) => strict::response(text, max_head, &mut self.parsed),
+        };
+        if let Some(len) = vouched {
+            return Step::Head(from..from + len, self.head_ends());
+        }
+        self.parsed.clear();
+        let mut reader = Reader::head(self.role);
+        match reader.read(text, &mut self.parsed, &self.config) {
+            Ok(None) => {
+                self.reading = Reading::Head(reader);
+                Step::More(input.len())
+            }
+            Ok(Some(len)) => Step::GatheredHead(from + len, self.head_ends()),
+            Err(error) => self.fail(error, from),
+        }
+    }
+
+    /// The head is whole: what is to be read next.
+    #[inline]
+    fn head_ends(&mut self) -> Outlook {
+        let expect = match &mut self.exchanges {
+            Exchanges::Received { unanswered } => {
+                *unanswered += 1;
+                if let Waiting::Head(since) = self.waiting {
+                    self.waiting = Waiting::Rest(since);
+                }
+                Expect::Message
+            }
+            Exchanges::Sent(awaited) => awaited.front().copied().unwrap_or(Expect::Message),
+        };
+        let outlook = outlook(&self.parsed, expect, self.config.leniency);
+        if let (Exchanges::Sent(awaited), false) = (&mut self.exchanges, outlook.interim) {
+            awaited.pop_front();
+        }
+        let next = match outlook.body {
+            _ if outlook.undecodable => Next::Undecodable,
+            BodyKind::None => Next::Whole,
+            BodyKind::Length(length) => Next::Length(length),
+            BodyKind::Chunked => Next::Chunked,
+            BodyKind::UntilClose => Next::UntilClose,
+        };
+        self.reading = if outlook.upgrade {
+            Reading::Verdict(next)
+        } else {
+            next.into()
+        };
+        outlook
+    }
+
+    /// The message is whole: whether another may follow.
+    fn message_ends(&mut self, now: Instant) {
+        let another =
+            wishes_to_persist(&self.parsed) || self.config.leniency.allows(Leniency::KEEP_ALIVE);
+        self.reading = if another {
+            Reading::Start
+        } else {
+            Reading::Closed
+        };
+        if self.role == Role::Server {
+            self.waiting = Waiting::Nothing;
+            self.wait_for_next(now);
+        }
+    }
+
+    fn wait_for_next(&mut self, now: Instant) {
+        if self.reads_between_messages()
+            && matches!(self.exchanges, Exchanges::Received { unanswered: 0 })
+        {
+            self.waiting = Waiting::Next(now);
+        }
+    }
+
+    /// `error` was found in the input from `from`.
+    #[cold]
+    fn fail(&mut self, error: ParseError, from: usize) -> Step {
+        self.reading = Reading::Failed;
+        self.waiting = Waiting::Nothing;
+        Step::Failed(ParseError {
+            bytes_parsed: from + error.bytes_parsed,
+            ..error
+        })
+    }
+
+    /// The peer has sent FIN: `Complete` for a body that lasts until then, `Failed` (`HPE_INVALID_EOF_STATE`) inside a message,
+    /// `None` between messages.
+    pub fn handle_eof(&mut self) -> Option<Event<'static>> {
+        let error = match self.reading {
+            Reading::Start
+            | Reading::Verdict(_)
+            | Reading::Tunnel
+            | Reading::Closed
+            | Reading::Failed => return None,
+            Reading::UntilClose | Reading::Whole => {
+                self.reading = Reading::Closed;
+                self.waiting = Waiting::Nothing;
+                return Some(Event::Complete(Trailers::none()));
+            }
+            Reading::Undecodable => UNDECODABLE,
+            Reading::Head(_) | Reading::Length(_) | Reading::Chunked(_) | Reading::Trailers(_) => {
+                ParseError::new(Code::InvalidEofState, "Invalid EOF state", 0)
+            }
+        };
+        self.fail(error, 0);
+        Some(Event::Failed(error))
+    }
+
+    /// `now` has come: the deadline that has passed, if one has. Each is told once.
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<Timeout> {
+        let (deadline, timeout) = self.timeouts.next(self.waiting)?;
+        if now < deadline {
+            return None;
+        }
+        self.waiting = Waiting::Nothing;
+        Some(timeout)
+    }
+
+    // --- verdicts ------------------------------------------------------------------------------------------------------
+
+    /// After a head with `upgrade`. True: the bytes after it are not HTTP, and `poll_event` returns `None` for ever. False: it
+    /// is an ordinary message, with the body its fields tell. Without such a head it does nothing.
+    pub fn upgrade_verdict(&mut self, accept: bool) {
+        if let Reading::Verdict(next) = self.reading {
+            if accept {
+                self.reading = Reading::Tunnel;
+                self.waiting = Waiting::Nothing;
+            } else {
+                self.reading = next.into();
+            }
+        }
+    }
+
+    // --- output --------------------------------------------------------------------------------------------------------
+
+    /// Begins a message. `head` is the finished text of its head. `expect` (client role) tells what response the request wants.
+    ///
+    /// # Errors
+    /// `MessageOpen`, `Closed`.
+    pub fn send_head(
+        &mut self,
+        head: &[u8],
+        framing: Framing,
+        expect: Expect,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        match self.writing {
+            Writing::Start => {}
+            Writing::Message(_) => return Err(SendError::MessageOpen),
+            Writing::Closed => return Err(SendError::Closed),
+        }
+        self.writing = Writing::Message(framing);
+        if let Exchanges::Sent(awaited) = &mut self.exchanges {
+            awaited.push_back(expect);
+        }
+        out.extend_from_slice(head);
+        Ok(())
+    }
+
+    /// Sends data of the message's body. An empty `chunk` sends nothing: in the chunked coding it would end the message.
+    ///
+    /// # Errors
+    /// `NoMessage`, `NoBody`, `TooLong`, `Closed`.
+    pub fn send_body(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        let (before, after) = self.frame_body(chunk.len())?;
+        out.reserve(before.len() + chunk.len() + after.len());
+        out.extend_from_slice(&before);
+        out.extend_from_slice(chunk);
+        out.extend_from_slice(after);
+        Ok(())
+    }
+
+    /// The same without copying the data: what goes before and after `len` bytes of it on the wire.
+    ///
+    /// # Errors
+    /// As [`send_body`](Self::send_body).
+    pub fn frame_body(&mut self, len: usize) -> Result<(ChunkHead, &'static [u8]), SendError> {
+        let Writing::Message(framing) = &mut self.writing else {
+            return Err(self.nothing_open());
+        };
+        match framing {
+            Framing::None if len > 0 => Err(SendError::NoBody),
+            Framing::Chunked if len > 0 => Ok((ChunkHead::new(len), b"\r\n")),
+            Framing::Length(Some(left)) => {
+                let len = len as u64;
+                *left = left
+                    .checked_sub(len)
+                    .ok_or_else(|| SendError::TooLong(len - *left))?;
+                Ok((ChunkHead::EMPTY, b""))
+            }
+            Framing::None | Framing::Chunked | Framing::Length(None) | Framing::UntilClose => {
+                Ok((ChunkHead::EMPTY, b""))
+            }
+        }
+    }
+
+    /// Ends the message: the last chunk and the trailers when it is chunked. `trailers`: finished field lines, each with its
+    /// CRLF, or nothing.
+    ///
+    /// # Errors
+    /// `NoMessage`, `TooShort`, `NoTrailers`, `Closed`.
+    pub fn send_end(
+        &mut self,
+        trailers: &[u8],
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        let Writing::Message(framing) = self.writing else {
+            return Err(self.nothing_open());
+        };
+        match framing {
+            Framing::Chunked => {
+                out.extend_from_slice(b"0\r\n");
+                out.extend_from_slice(trailers);
+                out.extend_from_slice(b"\r\n");
+            }
+            Framing::Length(Some(left)) if left > 0 => return Err(SendError::TooShort(left)),
+            _ if !trailers.is_empty() => return Err(SendError::NoTrailers),
+            Framing::None | Framing::Length(_) | Framing::UntilClose => {}
+        }
+        self.writing = if framing == Framing::UntilClose {
+            Writing::Closed
+        } else {
+            Writing::Start
+        };
+        if let Exchanges::Received { unanswered } = &mut self.exchanges {
+            *unanswered = unanswered.saturating_sub(1);
+            self.wait_for_next(now);
+        }
+        Ok(())
+    }
+
+    fn nothing_open(&self) -> SendError {
+        match self.writing {
+            Writing::Closed => SendError::Closed,
+            Writing::Start | Writing::Message(_) => SendError::NoMessage,
+        }
+    }
+
+    // --- deadlines -----------------------------------------------------------------------------------------------------
+
+    /// Sets a server's deadlines, also for what it already waits for. A client has none.
+    pub fn set_timeouts(&mut self, timeouts: Timeouts) {
+        self.timeouts = timeouts;
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called, as things stand, and what it would tell.
+    pub fn poll_timeout(&self) -> Option<(Instant, Timeout)> {
+        self.timeouts.next(self.waiting)
+    }
+
+    // --- getters -------------------------------------------------------------------------------------------------------
+
+    /// No message has begun in either direction, and none is owed.
+    pub fn is_idle(&self) -> bool {
+        let settled = match &self.exchanges {
+            Exchanges::Received { unanswered } => *unanswered == 0,
+            Exchanges::Sent(awaited) => awaited.is_empty(),
+        };
+        settled
+            && self.reads_between_messages()
+            && matches!(self.writing, Writing::Start | Writing::Closed)
+    }
+
+    /// An upgrade awaits its verdict or has been accepted: `poll_event` looks at no input.
+    pub fn is_halted(&self) -> bool {
+        matches!(self.reading, Reading::Verdict(_) | Reading::Tunnel)
+    }
+
+    fn reads_between_messages(&self) -> bool {
+        matches!(self.reading, Reading::Start | Reading::Closed)
+    }
+}
+
+const UNDECODABLE: ParseError = ParseError::new(
+    Code::InvalidTransferEncoding,
+    "Request has invalid `Transfer-Encoding`",
+    0,
+);
+
+/// How many octets of empty lines `input` begins with.
+#[inline]
+fn blank(input: &[u8]) -> usize {
+    input
+        .iter()
+        .position(|byte| !matches!(byte, b'\r' | b'\n'))
+        .unwrap_or(input.len())
+}

@@ -1,0 +1,11 @@
+'use strict';
+
+// npm run build, npm run build:debug; also before `npm pack`, whose stdout stays its own.
+
+const { parseArgs } = require('node:util');
+const { ensureBuilt } = require('./prepare');
+const { main } = require('./process');
+
+const { values } = parseArgs({ options: { debug: { type: 'boolean', default: false } } });
+
+main(ensureBuilt(values.debug ? 'dev' : 'release').then(() => {}));

@@ -1,0 +1,210 @@
+//! One connection: the protocol, who moves its bytes, and what waits on either side.
+
+use crate::driver::Transport;
+use crate::driver::output::Output;
+use crate::incoming_message;
+use crate::ring::events::{Events, Header};
+use crate::ring::layout::event;
+use ferrohttp_proto as proto;
+use std::io;
+use std::time::Instant;
+
+/// How far the reading side has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Receiving {
+    /// Bytes are received and parsed.
+    Open,
+    /// JavaScript has asked for none.
+    Paused,
+    /// The peer has sent FIN, or a system call failed, or the bytes were not HTTP: nothing more will come.
+    Over,
+}
+
+/// Why parsing stopped.
+#[derive(PartialEq, Eq)]
+pub enum Parsed {
+    /// All bytes were taken, or what is left waits for JavaScript's verdict.
+    Enough,
+    /// The event ring is full: more when JavaScript has read it.
+    RingFull,
+}
+
+/// A connection of the engine.
+pub struct Connection {
+    pub(crate) proto: proto::Connection,
+    pub(crate) transport: Transport,
+    pub(crate) output: Output,
+    pub(crate) receiving: Receiving,
+    pub(crate) bytes_read: u64,
+    /// Received and not parsed: the ring was full, or a verdict or a resume is awaited.
+    pub(crate) unparsed: Vec<u8>,
+    /// The last head said by itself that its message ends with it: no COMPLETE record is owed.
+    pub(crate) is_complete_implied: bool,
+    /// Is in the engine's queue of connections to run.
+    pub(crate) is_queued: bool,
+    /// Is in the engine's list of connections with something to send.
+    pub(crate) is_touched: bool,
+}
+
+impl Connection {
+    /// A connection that nothing was received on.
+    pub fn new(proto: proto::Connection, transport: Transport) -> Self {
+        Self {
+            proto,
+            transport,
+            output: Output::default(),
+            receiving: Receiving::Open,
+            bytes_read: 0,
+            unparsed: Vec::new(),
+            is_complete_implied: false,
+            is_queued: false,
+            is_touched: false,
+        }
+    }
+
+    /// Whether parsing or receiving would get anywhere.
+    pub fn is_runnable(&self) -> bool {
+        match self.receiving {
+            Receiving::Open => {
+                !self.proto.is_halted()
+                    && (!self.unparsed.is_empty() || self.transport.is_readable())
+            }
+            Receiving::Paused | Receiving::Over => false,
+        }
+    }
+
+    /// Parses what was left over, then `input`; keeps what cannot be parsed now.
+    pub fn parse(
+        &mut self,
+        input: &[u8],
+        id: (u32, u32),
+        events: &mut Events,
+        now: Instant,
+    ) -> Parsed {
+        if self.unparsed.is_empty() {
+            let (consumed, parsed) = self.parse_slice(input, id, events, now);
+            self.unparsed.extend_from_slice(&input[consumed..]);
+            return parsed;
+        }
+        self.unparsed.extend_from_slice(input);
+        let mut kept = std::mem::take(&mut self.unparsed);
+        let (consumed, parsed) = self.parse_slice(&kept, id, events, now);
+        if consumed < kept.len() {
+            kept.drain(..consumed);
+            self.unparsed = kept;
+        }
+        parsed
+    }
+
+    /// Parses `input` from its front; how much of it was taken.
+    fn parse_slice(
+        &mut self,
+        input: &[u8],
+        id: (u32, u32),
+        events: &mut Events,
+        now: Instant,
+    ) -> (usize, Parsed) {
+        let mut consumed = 0;
+        while self.receiving != Receiving::Over {
+            if !events.has_room() {
+                return (consumed, Parsed::RingFull);
+            }
+            let mut rest = &input[consumed..];
+            let Some(parsed) = self.proto.poll_event(&mut rest, now) else {
+                return (input.len() - rest.len(), Parsed::Enough);
+            };
+            let is_implied = match &parsed {
+                proto::Event::Head(head) => {
+                    self.is_complete_implied = !head.upgrade && !incoming_message::has_body(head);
+                    false
+                }
+                proto::Event::Complete(_) => std::mem::take(&mut self.is_complete_implied),
+                proto::Event::Body(_) | proto::Event::Failed(_) => false,
+            };
+            if !is_implied && write_event(&parsed, input, id, events) {
+                self.receiving = Receiving::Over;
+            }
+            consumed = input.len() - rest.len();
+        }
+        (input.len(), Parsed::Enough)
+    }
+
+    /// The peer has ended its side: what the protocol makes of that.
+    pub fn finish(&mut self, id: (u32, u32), events: &mut Events) {
+        if let Some(last) = self.proto.handle_eof() {
+            write_event(&last, &[], id, events);
+        }
+    }
+
+    /// Sends what is queued and `tail` behind it. A failure goes to JavaScript as an event, and the output with it.
+    pub fn send(&mut self, tail: &[&[u8]], id: (u32, u32), events: &mut Events) {
+        if let Err(error) = self.transport.send(&mut self.output, tail) {
+            self.output.clear();
+            self.receiving = Receiving::Over;
+            report(&error, 1, id, events);
+        }
+    }
+}
+
+/// Tells JavaScript of a failed system call. `flag`: 0 read, 1 write.
+pub fn report(error: &io::Error, flag: u32, (slot, generation): (u32, u32), events: &mut Events) {
+    let errno = error.raw_os_error().unwrap_or(libc::EIO) as u32;
+    events.push_bare(Header {
+        kind: event::IO_ERROR,
+        flags: flag,
+        slot,
+        generation,
+        a: errno,
+        b: 0,
+    });
+}
+
+/// Writes the record for what was parsed; true when it was the last one.
+fn write_event(
+    parsed: &proto::Event<'_>,
+    packet: &[u8],
+    (slot, generation): (u32, u32),
+    events: &mut Events,
+) -> bool {
+    let header = Header {
+        kind: event::BODY,
+        flags: 0,
+        slot,
+        generation,
+        a: 0,
+        b: 0,
+    };
+    match parsed {
+        proto::Event::Head(head) => events.push_with(
+            incoming_message::header(head, slot, generation),
+            |free| incoming_message::encode(head, free),
+            || incoming_message::encode_large(head),
+        ),
+        proto::Event::Body(bytes) => events.push(header, bytes),
+        proto::Event::Complete(trailers) => events.push_with(
+            Header {
+                kind: event::COMPLETE,
+                ..header
+            },
+            |free| incoming_message::encode_trailers(trailers, free),
+            || incoming_message::encode_trailers_large(trailers),
+        ),
+        proto::Event::Failed(error) => {
+            let text = format!("{}\n{}", error.code.as_str(), error.reason);
+            let mut payload = text.clone().into_bytes();
+            payload.extend_from_slice(packet);
+            let (a, b) = (error.bytes_parsed as u32, text.len() as u32);
+            events.push(
+                Header {
+                    kind: event::PARSE_ERROR,
+                    a,
+                    b,
+                    ..header
+                },
+                &payload,
+            );
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,199 @@
+//! The local driver: mio under libuv, I/O on the JavaScript thread, on descriptors that belong to Node's sockets.
+
+use super::output::Output;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+const WAKE: Token = Token(usize::MAX);
+
+/// A descriptor that Node's socket owns and lends while the connection is attached. Never closed here: the socket detaches before it closes it.
+pub struct LocalSocket {
+    fd: RawFd,
+    /// A receive may bring something: set by the poller's edge, cleared when a receive found the end of it.
+    pub readable: bool,
+    /// The peer has sent FIN or RST: a short receive is not the end of it.
+    pub hung_up: bool,
+    /// A send may be taken: cleared when one was not, set by the poller's edge.
+    pub writable: bool,
+}
+
+impl LocalSocket {
+    /// Receives into `buffer`.
+    pub fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            // SAFETY: the buffer is valid for writes of its length; a wrong descriptor is answered with an error.
+            let count = unsafe { libc::recv(self.fd, buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+            if count >= 0 {
+                let count = count as usize;
+                // With edges, a short read is the end of what is there, unless the end of the stream stands behind it.
+                self.readable = count == buffer.len() || (self.hung_up && count > 0);
+                return Ok(count);
+            }
+            let error = io::Error::last_os_error();
+            match error.kind() {
+                io::ErrorKind::Interrupted => continue,
+                io::ErrorKind::WouldBlock => self.readable = false,
+                _ => {}
+            }
+            return Err(error);
+        }
+    }
+
+    /// Sends the queue and `tail` behind it; see [`super::Transport::send`].
+    pub fn send(&mut self, output: &mut Output, tail: &[&[u8]]) -> io::Result<usize> {
+        let total = output.len() + tail.iter().map(|part| part.len()).sum::<usize>();
+        let mut sent = 0;
+        while self.writable && sent < total {
+            match self.send_some(output.as_slice(), tail, sent) {
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(error) => return Err(error),
+            }
+        }
+        let mut skip = sent.saturating_sub(output.len());
+        output.advance(sent);
+        for part in tail {
+            let skipped = skip.min(part.len());
+            output.push(&part[skipped..]);
+            skip -= skipped;
+        }
+        Ok(sent)
+    }
+
+    /// One system call for the bytes of `head` and `tail` behind the first `skip`.
+    fn send_some(&self, head: &[u8], tail: &[&[u8]], mut skip: usize) -> io::Result<usize> {
+        const EMPTY: libc::iovec = libc::iovec {
+            iov_base: std::ptr::null_mut(),
+            iov_len: 0,
+        };
+        let mut parts = [EMPTY; 4];
+        debug_assert!(tail.len() < parts.len());
+        let mut used = 0;
+        for part in std::iter::once(head).chain(tail.iter().copied()) {
+            let skipped = skip.min(part.len());
+            skip -= skipped;
+            if skipped < part.len() {
+                let part = &part[skipped..];
+                parts[used] = libc::iovec {
+                    iov_base: part.as_ptr().cast_mut().cast(),
+                    iov_len: part.len(),
+                };
+                used += 1;
+            }
+        }
+        // SAFETY: sendmsg reads `used` parts, each of which points into a slice that lives across the call; msghdr is plain data, all
+        // zeroes being a valid value.
+        let count = unsafe {
+            let mut message: libc::msghdr = std::mem::zeroed();
+            message.msg_iov = parts.as_mut_ptr();
+            message.msg_iovlen = used as _;
+            libc::sendmsg(self.fd, &message, libc::MSG_NOSIGNAL)
+        };
+        if count < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(count as usize)
+        }
+    }
+}
+
+/// What the poller saw of one connection.
+pub struct Readiness {
+    /// The connection's token, as given to [`Poller::lend`].
+    pub token: u64,
+    /// A receive may bring something.
+    pub readable: bool,
+    /// FIN or RST was seen.
+    pub hung_up: bool,
+    /// A send may be taken.
+    pub writable: bool,
+}
+
+/// The readiness of all lent descriptors; its own descriptor is watched by libuv.
+pub struct Poller {
+    poll: Poll,
+    events: Events,
+    waker: Waker,
+}
+
+impl Poller {
+    /// # Errors
+    /// When the kernel has no descriptor to spare.
+    pub fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKE)?;
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(1024),
+            waker,
+        })
+    }
+
+    /// The descriptor that is readable while there is readiness to collect.
+    pub fn fd(&self) -> RawFd {
+        self.poll.as_raw_fd()
+    }
+
+    /// Watches a borrowed descriptor. Both directions at once and edge-triggered: no system call per change of interest.
+    ///
+    /// # Errors
+    /// When the descriptor cannot be watched (a file, or one watched already).
+    pub fn lend(&self, fd: RawFd, token: u64) -> io::Result<LocalSocket> {
+        self.poll.registry().register(
+            &mut SourceFd(&fd),
+            Token(token as usize),
+            Interest::READABLE | Interest::WRITABLE,
+        )?;
+        // An edge for what is there already comes with the first poll.
+        Ok(LocalSocket {
+            fd,
+            readable: false,
+            hung_up: false,
+            writable: true,
+        })
+    }
+
+    /// Gives a descriptor back to its socket.
+    pub fn give_back(&self, socket: &LocalSocket) {
+        // It fails only for a descriptor that was closed behind our back, which ended the watch already.
+        let _ = self.poll.registry().deregister(&mut SourceFd(&socket.fd));
+    }
+
+    /// Makes the poller's descriptor readable, so that libuv calls again.
+    pub fn wake(&self) {
+        // Failing means that the wake-up is pending already.
+        let _ = self.waker.wake();
+    }
+
+    /// What has become ready, without waiting. True when there may be more.
+    ///
+    /// # Errors
+    /// The poll's own.
+    pub fn collect(&mut self, mut ready: impl FnMut(Readiness)) -> io::Result<bool> {
+        if let Err(error) = self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
+            return if error.kind() == io::ErrorKind::Interrupted {
+                Ok(true)
+            } else {
+                Err(error)
+            };
+        }
+        let mut count = 0;
+        for event in &self.events {
+            count += 1;
+            if event.token() != WAKE {
+                let hung_up = event.is_read_closed() || event.is_error();
+                ready(Readiness {
+                    token: event.token().0 as u64,
+                    readable: event.is_readable() || hung_up,
+                    hung_up,
+                    writable: event.is_writable() || event.is_write_closed() || event.is_error(),
+                });
+            }
+        }
+        Ok(count == self.events.capacity())
+    }
+}

@@ -1,0 +1,150 @@
+//! Bytes that wait to be sent, and the marks among them that JavaScript wants to hear of.
+
+use std::collections::VecDeque;
+
+/// A connection's output queue.
+#[derive(Default)]
+pub struct Output {
+    bytes: Vec<u8>,
+    start: usize,
+    /// Bytes that left the queue since the connection began.
+    sent: u64,
+    /// Offsets, counted from the connection's beginning, of the marks not yet reached.
+    marks: VecDeque<u64>,
+    reached: u64,
+}
+
+impl Output {
+    /// Bytes queued.
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    /// Whether nothing is queued.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.bytes.len()
+    }
+
+    /// The queued bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    /// Queues bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Where an encoder appends.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Marks the end of what is queued, plus `behind` bytes that are about to be.
+    pub fn mark(&mut self, behind: usize) {
+        self.marks
+            .push_back(self.sent + (self.len() + behind) as u64);
+    }
+
+    /// `count` bytes were sent: of those queued, then of those that never were.
+    pub fn advance(&mut self, count: usize) {
+        self.sent += count as u64;
+        self.start += count.min(self.len());
+        if self.is_empty() {
+            // One large answer must not keep its memory for as long as the connection idles.
+            if self.bytes.capacity() > 16 * 1024 {
+                self.bytes = Vec::new();
+            }
+            self.bytes.clear();
+            self.start = 0;
+        } else if self.start > 64 * 1024 && self.start > self.bytes.len() / 2 {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
+        while self.marks.front().is_some_and(|mark| *mark <= self.sent) {
+            self.marks.pop_front();
+            self.reached += 1;
+        }
+    }
+
+    /// Takes all that is queued, as sent.
+    pub fn take(&mut self) -> Vec<u8> {
+        let taken = if self.start == 0 {
+            std::mem::take(&mut self.bytes)
+        } else {
+            self.as_slice().to_vec()
+        };
+        self.bytes.clear();
+        self.start = 0;
+        self.advance(0);
+        self.sent += taken.len() as u64;
+        self.advance(0);
+        taken
+    }
+
+    /// Drops all that is queued; its marks are never reached.
+    pub fn clear(&mut self) {
+        self.bytes = Vec::new();
+        self.start = 0;
+        self.marks.clear();
+    }
+
+    /// Marks reached since the connection began.
+    pub fn reached(&self) -> u64 {
+        self.reached
+    }
+
+    /// Bytes sent since the connection began.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_reached_when_their_bytes_have_gone() {
+        let mut output = Output::default();
+        output.push(b"abc");
+        output.mark(0);
+        output.push(b"de");
+        output.mark(2);
+        output.advance(2);
+        assert_eq!((output.reached(), output.as_slice()), (0, &b"cde"[..]));
+        output.advance(3);
+        assert_eq!((output.reached(), output.len()), (1, 0));
+        output.advance(2);
+        assert_eq!((output.reached(), output.sent()), (2, 7));
+    }
+
+    #[test]
+    fn a_mark_on_an_empty_queue_is_reached_at_once() {
+        let mut output = Output::default();
+        output.mark(0);
+        output.advance(0);
+        assert_eq!(output.reached(), 1);
+    }
+
+    #[test]
+    fn taking_counts_as_sending() {
+        let mut output = Output::default();
+        output.push(b"abcd");
+        output.mark(0);
+        output.advance(1);
+        assert_eq!(output.take(), b"bcd");
+        assert_eq!(
+            (output.reached(), output.sent(), output.is_empty()),
+            (1, 4, true)
+        );
+    }
+
+    #[test]
+    fn long_queues_give_back_what_was_sent() {
+        let mut output = Output::default();
+        output.push(&[7; 200_000]);
+        output.advance(150_000);
+        assert_eq!((output.start, output.len()), (0, 50_000));
+    }
+}

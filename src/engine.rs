@@ -1,0 +1,737 @@
+//! The engine of one JavaScript environment: its connections, and the records in and out.
+
+use crate::connection::{Connection, Parsed, Receiving, report};
+use crate::driver::Transport;
+use crate::driver::local::Poller;
+use crate::ring::commands::{Command, Commands};
+use crate::ring::events::{Events, Header};
+use crate::ring::layout::{command, event, expect, framing, role, table, timeout, transport};
+use crate::ring::memory::Memory;
+use crate::ring::table::Table;
+use ferrohttp_proto as proto;
+use proto::{Config, Expect, Framing, Leniency, Limits, Role, SendError, Timeouts};
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// Bytes received by one system call at most; also what a connection may take before the next one has its turn.
+const RECEIVE_SIZE: usize = 64 * 1024;
+
+/// What JavaScript asks for when it attaches a connection.
+pub struct Attach {
+    /// [`role`].
+    pub role: u32,
+    /// [`transport`].
+    pub transport: u32,
+    /// The descriptor, for the local transport.
+    pub fd: i32,
+    /// Bytes of head and trailers allowed, 0 for the default.
+    pub max_head: u32,
+    /// 0 strict, 1 insecure, 2 relaxed.
+    pub leniency: u32,
+}
+
+/// Why JavaScript's call failed: a fault of the caller, not of the peer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Misuse {
+    /// The slot is free, or taken by another connection by now.
+    NoConnection,
+    /// A record that makes no sense.
+    Record(&'static str),
+    /// The protocol core refused.
+    Send(SendError),
+}
+
+impl std::fmt::Display for Misuse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoConnection => f.write_str("no such connection"),
+            Self::Record(what) => f.write_str(what),
+            Self::Send(error) => error.fmt(f),
+        }
+    }
+}
+
+/// Counters, for the benchmarks and the tests.
+#[derive(Default)]
+pub struct Stats {
+    /// Calls of JavaScript into the addon.
+    pub calls_in: u64,
+    /// Calls of the addon into JavaScript.
+    pub calls_out: u64,
+    /// recv system calls.
+    pub receives: u64,
+    /// Sends tried.
+    pub sends: u64,
+}
+
+struct Slot {
+    generation: u32,
+    connection: Option<Connection>,
+}
+
+/// All connections of an environment.
+pub struct Engine {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    pub(crate) events: Events,
+    commands: Memory,
+    table: Table,
+    poller: Poller,
+    queue: VecDeque<u32>,
+    touched: Vec<u32>,
+    buffer: Box<[u8]>,
+    now: Instant,
+    /// Between the poller's call and the end of its batch: nothing needs to wake it.
+    pub(crate) is_pumping: bool,
+    pub(crate) stats: Stats,
+}
+
+impl Engine {
+    /// # Errors
+    /// When the poller cannot be made.
+    pub fn new(events: Memory, commands: Memory, table: Memory) -> io::Result<Self> {
+        Ok(Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            events: Events::new(events),
+            commands,
+            table: Table::new(table),
+            poller: Poller::new()?,
+            queue: VecDeque::new(),
+            touched: Vec::new(),
+            buffer: vec![0; RECEIVE_SIZE].into_boxed_slice(),
+            now: Instant::now(),
+            is_pumping: false,
+            stats: Stats::default(),
+        })
+    }
+
+    /// The descriptor that libuv watches.
+    pub fn poll_fd(&self) -> i32 {
+        self.poller.fd()
+    }
+
+    /// Rows that the table needs for the next connection.
+    pub fn rows_needed(&self) -> usize {
+        self.slots.len() + usize::from(self.free.is_empty())
+    }
+
+    /// Rows that the table has.
+    pub fn rows(&self) -> usize {
+        self.table.rows()
+    }
+
+    /// Moves the table to larger memory.
+    pub fn grow_table(&mut self, memory: Memory) {
+        self.table.grow(memory);
+    }
+
+    /// Lets go of the shared memory, for good: the environment is going down.
+    pub fn close(&mut self) {
+        self.events = Events::new(Memory::empty());
+        self.commands = Memory::empty();
+        self.table = Table::new(Memory::empty());
+        for slot in 0..self.slots.len() {
+            let _ = self.release(slot as u32);
+        }
+    }
+
+    // --- connections ---------------------------------------------------------------------------------------------------
+
+    /// Takes over a connection; its slot.
+    ///
+    /// # Errors
+    /// When the descriptor cannot be watched.
+    pub fn attach(&mut self, options: &Attach) -> io::Result<u32> {
+        self.now = Instant::now();
+        let slot = self.free.last().copied().unwrap_or(self.slots.len() as u32);
+        let generation = self
+            .slots
+            .get(slot as usize)
+            .map_or(0, |slot| slot.generation);
+        let transport = match options.transport {
+            transport::PENDING => Transport::Pending,
+            transport::LOCAL => {
+                Transport::Local(self.poller.lend(options.fd, token(slot, generation))?)
+            }
+            _ => Transport::Fed,
+        };
+        let role = if options.role == role::SERVER {
+            Role::Server
+        } else {
+            Role::Client
+        };
+        let mut limits = Limits::default();
+        if options.max_head > 0 {
+            limits.max_head = options.max_head as usize;
+        }
+        let leniency = match options.leniency {
+            1 => Leniency::INSECURE,
+            2 => Leniency::RELAXED,
+            _ => Leniency::STRICT,
+        };
+        let connection = Connection::new(
+            proto::Connection::new(role, Config { limits, leniency }, self.now),
+            transport,
+        );
+        if self.free.pop().is_none() {
+            self.slots.push(Slot {
+                generation,
+                connection: None,
+            });
+        }
+        self.slots[slot as usize].connection = Some(connection);
+        for field in [
+            table::QUEUED,
+            table::SENT,
+            table::BYTES_READ,
+            table::BYTES_WRITTEN,
+        ] {
+            self.table.set(slot, field, 0);
+        }
+        self.table.set(slot, table::GENERATION, generation.into());
+        self.enqueue(slot);
+        Ok(slot)
+    }
+
+    /// Binds a pending connection to the descriptor of its connected socket, and sends what has gathered.
+    ///
+    /// # Errors
+    /// When the descriptor cannot be watched.
+    pub fn bind(&mut self, slot: u32, fd: i32) -> io::Result<()> {
+        let Some(entry) = self.slots.get_mut(slot as usize) else {
+            return Ok(());
+        };
+        if let Some(connection) = entry.connection.as_mut() {
+            connection.transport =
+                Transport::Local(self.poller.lend(fd, token(slot, entry.generation))?);
+        }
+        self.send(slot, &[]);
+        self.enqueue(slot);
+        Ok(())
+    }
+
+    /// Turns a connection to the fed transport: its descriptor goes back to its socket.
+    ///
+    /// # Errors
+    /// [`Misuse::NoConnection`].
+    pub fn unbind(&mut self, slot: u32) -> Result<(), Misuse> {
+        let connection = connection(&mut self.slots, slot)?;
+        if let Transport::Local(socket) = &connection.transport {
+            self.poller.give_back(socket);
+        }
+        connection.transport = Transport::Fed;
+        Ok(())
+    }
+
+    /// Forgets a connection. Its descriptor goes back to its socket; what was neither parsed nor sent is lost unless taken before.
+    ///
+    /// # Errors
+    /// [`Misuse::NoConnection`].
+    pub fn release(&mut self, slot: u32) -> Result<(), Misuse> {
+        let entry = self
+            .slots
+            .get_mut(slot as usize)
+            .ok_or(Misuse::NoConnection)?;
+        let connection = entry.connection.take().ok_or(Misuse::NoConnection)?;
+        if let Transport::Local(socket) = &connection.transport {
+            self.poller.give_back(socket);
+        }
+        entry.generation = entry.generation.wrapping_add(1);
+        self.free.push(slot);
+        Ok(())
+    }
+
+    /// Takes what was received and not parsed.
+    ///
+    /// # Errors
+    /// [`Misuse::NoConnection`].
+    pub fn take_unread(&mut self, slot: u32) -> Result<Vec<u8>, Misuse> {
+        Ok(std::mem::take(
+            &mut connection(&mut self.slots, slot)?.unparsed,
+        ))
+    }
+
+    /// Takes what is queued to be sent; its marks count as reached.
+    ///
+    /// # Errors
+    /// [`Misuse::NoConnection`].
+    pub fn take_output(&mut self, slot: u32) -> Result<Vec<u8>, Misuse> {
+        let taken = connection(&mut self.slots, slot)?.output.take();
+        self.publish(slot);
+        Ok(taken)
+    }
+
+    /// Whether no message has begun in either direction.
+    ///
+    /// # Errors
+    /// [`Misuse::NoConnection`].
+    pub fn is_idle(&mut self, slot: u32) -> Result<bool, Misuse> {
+        Ok(connection(&mut self.slots, slot)?.proto.is_idle())
+    }
+
+    // --- input ---------------------------------------------------------------------------------------------------------
+
+    /// Parses bytes that a JavaScript stream brought.
+    ///
+    /// # Errors
+    /// [`Misuse::NoConnection`].
+    pub fn feed(&mut self, slot: u32, bytes: &[u8]) -> Result<(), Misuse> {
+        self.now = Instant::now();
+        self.events.rewind();
+        let entry = self
+            .slots
+            .get_mut(slot as usize)
+            .ok_or(Misuse::NoConnection)?;
+        let connection = entry.connection.as_mut().ok_or(Misuse::NoConnection)?;
+        connection.bytes_read += bytes.len() as u64;
+        if connection.receiving == Receiving::Paused {
+            connection.unparsed.extend_from_slice(bytes);
+        } else {
+            connection.parse(bytes, (slot, entry.generation), &mut self.events, self.now);
+        }
+        self.publish(slot);
+        self.enqueue(slot);
+        self.events.set_backlog(self.queue.len());
+        Ok(())
+    }
+
+    /// The peer has ended its side: records for what the protocol makes of that.
+    ///
+    /// # Errors
+    /// [`Misuse::NoConnection`].
+    pub fn finish(&mut self, slot: u32) -> Result<(), Misuse> {
+        self.events.rewind();
+        let entry = self
+            .slots
+            .get_mut(slot as usize)
+            .ok_or(Misuse::NoConnection)?;
+        let connection = entry.connection.as_mut().ok_or(Misuse::NoConnection)?;
+        connection.finish((slot, entry.generation), &mut self.events);
+        Ok(())
+    }
+
+    /// Collects readiness; called when the poller's descriptor is readable.
+    pub fn collect(&mut self) {
+        self.now = Instant::now();
+        loop {
+            let Self {
+                poller,
+                slots,
+                queue,
+                events,
+                table,
+                ..
+            } = self;
+            let collected = poller.collect(|ready| {
+                let (slot, generation) = (ready.token as u32, (ready.token >> 32) as u32);
+                let Some(entry) = slots
+                    .get_mut(slot as usize)
+                    .filter(|entry| entry.generation == generation)
+                else {
+                    return;
+                };
+                let Some(connection) = entry.connection.as_mut() else {
+                    return;
+                };
+                let Transport::Local(socket) = &mut connection.transport else {
+                    return;
+                };
+                socket.readable |= ready.readable;
+                socket.hung_up |= ready.hung_up;
+                if ready.writable && !socket.writable {
+                    socket.writable = true;
+                    let reached = connection.output.reached();
+                    connection.send(&[], (slot, generation), events);
+                    publish(table, slot, connection);
+                    if connection.output.reached() > reached {
+                        events.push_bare(Header {
+                            kind: event::SENT,
+                            flags: 0,
+                            slot,
+                            generation,
+                            a: 0,
+                            b: 0,
+                        });
+                    }
+                }
+                if connection.is_runnable() && !connection.is_queued {
+                    connection.is_queued = true;
+                    queue.push_back(slot);
+                }
+            });
+            if !matches!(collected, Ok(true)) {
+                return;
+            }
+        }
+    }
+
+    /// Receives and parses for each connection that is ready, once round, until the event ring is full. False when none was ready.
+    pub fn run(&mut self) -> bool {
+        self.events.rewind();
+        let mut turns = self.queue.len();
+        let worked = turns > 0;
+        while turns > 0 && self.events.has_room() {
+            let Some(slot) = self.queue.pop_front() else {
+                break;
+            };
+            turns -= 1;
+            self.run_one(slot);
+        }
+        self.events.set_backlog(self.queue.len());
+        worked
+    }
+
+    fn run_one(&mut self, slot: u32) {
+        let Some(entry) = self.slots.get_mut(slot as usize) else {
+            return;
+        };
+        let Some(connection) = entry.connection.as_mut() else {
+            return;
+        };
+        connection.is_queued = false;
+        if !connection.is_runnable() {
+            return;
+        }
+        let id = (slot, entry.generation);
+        let mut parsed = Parsed::Enough;
+        if !connection.unparsed.is_empty() {
+            parsed = connection.parse(&[], id, &mut self.events, self.now);
+        } else if connection.transport.is_readable() {
+            self.stats.receives += 1;
+            match connection.transport.receive(&mut self.buffer) {
+                Ok(0) => {
+                    connection.receiving = Receiving::Over;
+                    self.events.push_bare(Header {
+                        kind: event::END,
+                        flags: 0,
+                        slot,
+                        generation: id.1,
+                        a: 0,
+                        b: 0,
+                    });
+                }
+                Ok(count) => {
+                    connection.bytes_read += count as u64;
+                    self.table
+                        .set(slot, table::BYTES_READ, connection.bytes_read);
+                    parsed =
+                        connection.parse(&self.buffer[..count], id, &mut self.events, self.now);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    connection.receiving = Receiving::Over;
+                    report(&error, 0, id, &mut self.events);
+                }
+            }
+        }
+        if parsed == Parsed::RingFull || connection.is_runnable() {
+            connection.is_queued = true;
+            self.queue.push_back(slot);
+        }
+    }
+
+    /// Whether a connection waits for another turn.
+    pub fn has_backlog(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Makes libuv call the pump again.
+    pub fn wake(&self) {
+        self.poller.wake();
+    }
+
+    // --- output --------------------------------------------------------------------------------------------------------
+
+    /// Applies the first `length` bytes of the command ring, and sends.
+    ///
+    /// # Errors
+    /// The first misuse; the other commands are applied all the same.
+    pub fn flush(&mut self, length: usize) -> Result<(), Misuse> {
+        let applied = self.apply(length);
+        self.send_touched();
+        applied
+    }
+
+    /// As [`Self::flush`], then a part of `slot`'s body, which is not copied as far as the kernel takes it.
+    ///
+    /// # Errors
+    /// As [`Self::flush`].
+    pub fn flush_with_body(
+        &mut self,
+        length: usize,
+        slot: u32,
+        generation: u32,
+        mark: bool,
+        body: &[u8],
+    ) -> Result<(), Misuse> {
+        let applied = self.apply(length);
+        let sent = self.send_body(slot, generation, mark, body);
+        self.send_touched();
+        applied.and(sent)
+    }
+
+    fn send_body(
+        &mut self,
+        slot: u32,
+        generation: u32,
+        mark: bool,
+        body: &[u8],
+    ) -> Result<(), Misuse> {
+        let entry = self
+            .slots
+            .get_mut(slot as usize)
+            .filter(|entry| entry.generation == generation);
+        let connection = entry
+            .and_then(|entry| entry.connection.as_mut())
+            .ok_or(Misuse::NoConnection)?;
+        let (before, after) = connection
+            .proto
+            .frame_body(body.len())
+            .map_err(Misuse::Send)?;
+        if mark {
+            connection
+                .output
+                .mark(before.len() + body.len() + after.len());
+        }
+        self.stats.sends += 1;
+        connection.send(
+            &[&before, body, after],
+            (slot, generation),
+            &mut self.events,
+        );
+        publish(&mut self.table, slot, connection);
+        Ok(())
+    }
+
+    fn apply(&mut self, length: usize) -> Result<(), Misuse> {
+        self.now = Instant::now();
+        let mut result = Ok(());
+        let Self {
+            commands,
+            slots,
+            touched,
+            queue,
+            now,
+            ..
+        } = self;
+        for read in Commands::new(commands.bytes().get(..length).unwrap_or_default()) {
+            let applied = read.map_err(Misuse::Record).and_then(|command| {
+                let Some(entry) = slots.get_mut(command.slot as usize) else {
+                    return Err(Misuse::Record("a command for a slot that never was"));
+                };
+                // A connection that has gone meanwhile: its commands go with it.
+                let Some(connection) = entry
+                    .connection
+                    .as_mut()
+                    .filter(|_| entry.generation == command.generation)
+                else {
+                    return Ok(());
+                };
+                if !connection.is_touched {
+                    connection.is_touched = true;
+                    touched.push(command.slot);
+                }
+                let applied = apply_one(connection, &command, *now);
+                if connection.is_runnable() && !connection.is_queued {
+                    connection.is_queued = true;
+                    queue.push_back(command.slot);
+                }
+                applied
+            });
+            result = result.and(applied);
+        }
+        result
+    }
+
+    fn send_touched(&mut self) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for slot in touched.drain(..) {
+            if let Ok(connection) = connection(&mut self.slots, slot) {
+                connection.is_touched = false;
+            }
+            self.send(slot, &[]);
+        }
+        self.touched = touched;
+        if !self.is_pumping && (self.has_backlog() || self.events.is_pending()) {
+            self.wake();
+        }
+    }
+
+    fn send(&mut self, slot: u32, tail: &[&[u8]]) {
+        let Some(entry) = self.slots.get_mut(slot as usize) else {
+            return;
+        };
+        let Some(connection) = entry.connection.as_mut() else {
+            return;
+        };
+        if connection.output.is_empty() && tail.is_empty() {
+            connection.output.advance(0);
+        } else {
+            self.stats.sends += 1;
+            connection.send(tail, (slot, entry.generation), &mut self.events);
+        }
+        publish(&mut self.table, slot, connection);
+    }
+
+    fn publish(&mut self, slot: u32) {
+        if let Ok(connection) = connection(&mut self.slots, slot) {
+            publish(&mut self.table, slot, connection);
+        }
+    }
+
+    fn enqueue(&mut self, slot: u32) {
+        if let Ok(connection) = connection(&mut self.slots, slot)
+            && connection.is_runnable()
+            && !connection.is_queued
+        {
+            connection.is_queued = true;
+            self.queue.push_back(slot);
+        }
+    }
+
+    // --- deadlines -----------------------------------------------------------------------------------------------------
+
+    /// Sets a server connection's deadlines; each in milliseconds, 0 for none.
+    ///
+    /// # Errors
+    /// [`Misuse::NoConnection`].
+    pub fn set_timeouts(
+        &mut self,
+        slot: u32,
+        headers: f64,
+        request: f64,
+        keep_alive: f64,
+    ) -> Result<(), Misuse> {
+        let duration =
+            |ms: f64| (ms > 0.0 && ms.is_finite()).then(|| Duration::from_secs_f64(ms / 1000.0));
+        connection(&mut self.slots, slot)?
+            .proto
+            .set_timeouts(Timeouts {
+                headers: duration(headers),
+                request: duration(request),
+                keep_alive: duration(keep_alive),
+            });
+        Ok(())
+    }
+
+    /// Milliseconds until `slot`'s deadline if it is of one of `kinds` (bits of [`timeout`]): 0 when it has passed, in which case it will not
+    /// be told again, negative when there is none. The kind comes with it.
+    ///
+    /// # Errors
+    /// [`Misuse::NoConnection`].
+    pub fn check_timeout(&mut self, slot: u32, kinds: u32) -> Result<(f64, u32), Misuse> {
+        let proto = &mut connection(&mut self.slots, slot)?.proto;
+        let now = Instant::now();
+        let Some((at, kind)) = proto.poll_timeout() else {
+            return Ok((-1.0, 0));
+        };
+        let kind = match kind {
+            proto::Timeout::Headers => timeout::HEADERS,
+            proto::Timeout::Request => timeout::REQUEST,
+            proto::Timeout::KeepAlive => timeout::KEEP_ALIVE,
+        };
+        if kind & kinds == 0 {
+            return Ok((-1.0, 0));
+        }
+        if at <= now {
+            proto.handle_timeout(now);
+        }
+        Ok((
+            at.saturating_duration_since(now).as_secs_f64() * 1000.0,
+            kind,
+        ))
+    }
+}
+
+fn token(slot: u32, generation: u32) -> u64 {
+    u64::from(generation) << 32 | u64::from(slot)
+}
+
+fn connection(slots: &mut [Slot], slot: u32) -> Result<&mut Connection, Misuse> {
+    slots
+        .get_mut(slot as usize)
+        .and_then(|slot| slot.connection.as_mut())
+        .ok_or(Misuse::NoConnection)
+}
+
+fn publish(table: &mut Table, slot: u32, connection: &Connection) {
+    table.set(slot, table::QUEUED, connection.output.len() as u64);
+    table.set(slot, table::SENT, connection.output.reached());
+    table.set(slot, table::BYTES_READ, connection.bytes_read);
+    table.set(slot, table::BYTES_WRITTEN, connection.output.sent());
+}
+
+fn apply_one(
+    connection: &mut Connection,
+    command: &Command<'_>,
+    now: Instant,
+) -> Result<(), Misuse> {
+    let Connection {
+        proto,
+        output,
+        receiving,
+        ..
+    } = connection;
+    let framing = match command.flags >> command::FRAMING_SHIFT & command::CHOICE_MASK {
+        framing::LENGTH => Framing::Length(None),
+        framing::CHUNKED => Framing::Chunked,
+        framing::UNTIL_CLOSE => Framing::UntilClose,
+        _ => Framing::None,
+    };
+    let expect = match command.flags >> command::EXPECT_SHIFT & command::CHOICE_MASK {
+        expect::HEAD => Expect::Head,
+        expect::CONNECT => Expect::Connect,
+        _ => Expect::Message,
+    };
+    let sent = match command.kind {
+        command::MESSAGE_HEAD => proto.send_head(command.payload, framing, expect, output.buffer()),
+        command::BODY => proto.send_body(command.payload, output.buffer()),
+        command::END => proto.send_end(command.payload, now, output.buffer()),
+        command::MESSAGE => {
+            let Some((head, body)) = command.payload.split_at_checked(command.a as usize) else {
+                return Err(Misuse::Record(
+                    "a message's head is longer than the message",
+                ));
+            };
+            proto.send_head(head, framing, expect, output.buffer())?;
+            if !body.is_empty() {
+                proto.send_body(body, output.buffer())?;
+            }
+            proto.send_end(b"", now, output.buffer())
+        }
+        command::RAW => {
+            output.push(command.payload);
+            Ok(())
+        }
+        command::PAUSE => {
+            if *receiving == Receiving::Open {
+                *receiving = Receiving::Paused;
+            }
+            Ok(())
+        }
+        command::RESUME => {
+            if *receiving == Receiving::Paused {
+                *receiving = Receiving::Open;
+            }
+            Ok(())
+        }
+        command::UPGRADE => {
+            proto.upgrade_verdict(command.a != 0);
+            Ok(())
+        }
+        _ => return Err(Misuse::Record("a command of no known kind")),
+    };
+    sent?;
+    if command.flags & command::MARK != 0 {
+        output.mark(0);
+    }
+    Ok(())
+}
+
+impl From<SendError> for Misuse {
+    fn from(error: SendError) -> Self {
+        Self::Send(error)
+    }
+}

@@ -1,0 +1,289 @@
+//! The engine on real descriptors, without JavaScript: the test plays its part on the rings.
+
+use crate::engine::{Attach, Engine, Misuse};
+use crate::ring::layout::{command, event, framing, record, ring, role, table, transport};
+use crate::ring::memory::{Memory, tests::leaked_twice};
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+
+const REQUEST: &[u8] = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcGET /b HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// An engine and the JavaScript side of its rings.
+struct Rig {
+    engine: Engine,
+    events: Memory,
+    commands: Memory,
+    table: Memory,
+    written: usize,
+}
+
+/// What was read from the event ring: kind without flags, slot, payload.
+type Seen = (u32, u32, Vec<u8>);
+
+impl Rig {
+    fn new() -> Self {
+        let (events, own_events) = leaked_twice(1 << 20);
+        let (commands, own_commands) = leaked_twice(1 << 16);
+        let (figures, own_table) = leaked_twice(64 * 8 * table::STRIDE as usize);
+        let engine = Engine::new(own_events, own_commands, own_table).unwrap();
+        Self {
+            engine,
+            events,
+            commands,
+            table: figures,
+            written: 0,
+        }
+    }
+
+    /// A connection on one end of a socket pair; the other end.
+    fn connect(&mut self) -> (u32, UnixStream, UnixStream) {
+        let (near, far) = UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let slot = self
+            .engine
+            .attach(&options(transport::LOCAL, near.as_raw_fd()))
+            .unwrap();
+        (slot, near, far)
+    }
+
+    fn pump(&mut self) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        self.engine.collect();
+        loop {
+            let worked = self.engine.run();
+            let read = self.read();
+            if !worked && read.is_empty() {
+                return seen;
+            }
+            seen.extend(read);
+        }
+    }
+
+    fn read(&mut self) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        let (mut at, tail) = (
+            self.events.word(ring::HEAD as usize) as usize,
+            self.events.word(ring::TAIL as usize) as usize,
+        );
+        while at < tail {
+            let word = |index: u32| self.events.word(at / 4 + index as usize);
+            let length = word(record::LENGTH) as usize;
+            let payload = self.events.bytes()[at + 24..at + 24 + length].to_vec();
+            seen.push((word(record::KIND) & 0xff, word(record::SLOT), payload));
+            at += (24 + length).div_ceil(8) * 8;
+        }
+        self.events.set_word(ring::HEAD as usize, at as u32);
+        seen
+    }
+
+    fn command(&mut self, kind: u32, (slot, generation): (u32, u32), a: u32, payload: &[u8]) {
+        let mut bytes = Vec::new();
+        for word in [kind, slot, generation, payload.len() as u32, a, 0] {
+            bytes.extend_from_slice(&word.to_ne_bytes());
+        }
+        bytes.extend_from_slice(payload);
+        bytes.resize(bytes.len().div_ceil(8) * 8, 0);
+        self.commands.bytes_mut()[self.written..self.written + bytes.len()].copy_from_slice(&bytes);
+        self.written += bytes.len();
+    }
+
+    fn flush(&mut self) -> Result<(), Misuse> {
+        let written = std::mem::take(&mut self.written);
+        self.engine.flush(written)
+    }
+
+    fn figure(&self, slot: u32, field: u32) -> f64 {
+        let at = (slot * table::STRIDE + field) as usize * 8;
+        f64::from_ne_bytes(self.table.bytes()[at..at + 8].try_into().unwrap())
+    }
+}
+
+fn options(transport: u32, fd: i32) -> Attach {
+    Attach {
+        role: role::SERVER,
+        transport,
+        fd,
+        max_head: 0,
+        leniency: 0,
+    }
+}
+
+const MESSAGE: u32 = command::MESSAGE | (framing::LENGTH | command::MARK) << 8;
+const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
+
+fn message() -> Vec<u8> {
+    [HEAD, b"ok"].concat()
+}
+
+#[test]
+fn requests_become_records_and_messages_become_bytes() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect();
+    far.write_all(REQUEST).unwrap();
+    let seen = rig.pump();
+    let kinds: Vec<u32> = seen.iter().map(|(kind, ..)| *kind).collect();
+    assert_eq!(
+        kinds,
+        [event::HEAD, event::BODY, event::COMPLETE, event::HEAD],
+        "the second message is complete with its head"
+    );
+    assert_eq!(seen[0].2, b"/aHost\nx\nContent-Length\n3");
+    assert_eq!(seen[1].2, b"abc");
+    rig.command(MESSAGE, (slot, 0), HEAD.len() as u32, &message());
+    rig.command(MESSAGE, (slot, 0), HEAD.len() as u32, &message());
+    rig.flush().unwrap();
+    let mut got = vec![0; message().len() * 2];
+    far.read_exact(&mut got).unwrap();
+    assert_eq!(got, message().repeat(2));
+    assert_eq!(rig.figure(slot, table::SENT), 2.0);
+    assert_eq!(rig.figure(slot, table::BYTES_READ), REQUEST.len() as f64);
+    assert_eq!(rig.figure(slot, table::BYTES_WRITTEN), got.len() as f64);
+}
+
+#[test]
+fn commands_for_a_connection_that_has_gone_are_dropped_and_its_slot_is_another_s() {
+    let mut rig = Rig::new();
+    let (slot, near, mut far) = rig.connect();
+    far.write_all(REQUEST).unwrap();
+    rig.engine.release(slot).unwrap();
+    assert_eq!(
+        rig.pump(),
+        [],
+        "nothing is read from a descriptor that was given back"
+    );
+    assert_eq!(rig.engine.release(slot), Err(Misuse::NoConnection));
+    let (again, _near, mut second) = rig.connect();
+    assert_eq!(again, slot);
+    rig.command(MESSAGE, (slot, 0), HEAD.len() as u32, &message());
+    rig.command(MESSAGE, (slot, 1), HEAD.len() as u32, b"short");
+    rig.command(command::RAW, (slot, 1), 0, b"raw");
+    assert!(
+        matches!(rig.flush(), Err(Misuse::Record(_))),
+        "a wrong record is told, the next one applied"
+    );
+    let mut got = [0; 3];
+    second.read_exact(&mut got).unwrap();
+    assert_eq!(&got, b"raw");
+    drop(near);
+}
+
+#[test]
+fn what_the_kernel_does_not_take_is_queued_and_its_mark_told_when_it_went() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect();
+    let body = vec![b'x'; 4 << 20];
+    rig.command(
+        command::MESSAGE_HEAD | framing::CHUNKED << 8,
+        (slot, 0),
+        0,
+        b"HTTP/1.1 200 OK\r\n\r\n",
+    );
+    let written = std::mem::take(&mut rig.written);
+    rig.engine
+        .flush_with_body(written, slot, 0, true, &body)
+        .unwrap();
+    assert_eq!(rig.figure(slot, table::SENT), 0.0);
+    assert!(rig.figure(slot, table::QUEUED) > 0.0);
+    far.set_nonblocking(true).unwrap();
+    let (mut got, mut seen, mut part) = (Vec::new(), Vec::new(), vec![0; 1 << 20]);
+    while seen.is_empty() {
+        while let Ok(count) = far.read(&mut part) {
+            got.extend_from_slice(&part[..count]);
+        }
+        seen = rig.pump();
+    }
+    assert_eq!(seen, [(event::SENT, slot, Vec::new())]);
+    while let Ok(count) = far.read(&mut part) {
+        got.extend_from_slice(&part[..count]);
+    }
+    let expected = [b"HTTP/1.1 200 OK\r\n\r\n400000\r\n", &body[..], b"\r\n"].concat();
+    assert!(got == expected);
+    assert_eq!(
+        (
+            rig.figure(slot, table::SENT),
+            rig.figure(slot, table::QUEUED)
+        ),
+        (1.0, 0.0)
+    );
+}
+
+#[test]
+fn a_paused_connection_is_not_read_and_goes_on_where_it_was() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect();
+    rig.command(command::PAUSE, (slot, 0), 0, b"");
+    rig.flush().unwrap();
+    far.write_all(REQUEST).unwrap();
+    assert_eq!(rig.pump(), []);
+    rig.command(command::RESUME, (slot, 0), 0, b"");
+    rig.flush().unwrap();
+    assert_eq!(rig.pump().len(), 4);
+}
+
+#[test]
+fn the_end_and_a_reset_are_told_once() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect();
+    far.write_all(b"GET / HT").unwrap();
+    drop(far);
+    assert_eq!(rig.pump(), [(event::END, slot, Vec::new())]);
+    assert_eq!(rig.pump(), []);
+    rig.command(command::RAW, (slot, 0), 0, b"into the void");
+    rig.flush().unwrap();
+    assert_eq!(
+        rig.read().first().map(|(kind, ..)| *kind),
+        Some(event::IO_ERROR),
+        "EPIPE, and no signal"
+    );
+}
+
+#[test]
+fn a_full_ring_delays_and_loses_nothing() {
+    let mut rig = Rig::new();
+    let (slot, _near, far) = rig.connect();
+    let sent = 200_000;
+    let writer = std::thread::spawn(move || {
+        let mut far = far;
+        far.write_all(&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(sent))
+            .unwrap();
+        far
+    });
+    let mut heads = 0;
+    while heads < sent {
+        heads += rig
+            .pump()
+            .iter()
+            .filter(|(kind, of, _)| (*kind, *of) == (event::HEAD, slot))
+            .count();
+    }
+    assert_eq!(heads, sent);
+    drop(writer.join().unwrap());
+}
+
+#[test]
+fn a_fed_connection_takes_bytes_and_gives_bytes() {
+    let mut rig = Rig::new();
+    let slot = rig.engine.attach(&options(transport::FED, -1)).unwrap();
+    rig.engine.feed(slot, &REQUEST[..20]).unwrap();
+    rig.engine.feed(slot, &REQUEST[20..]).unwrap();
+    assert_eq!(rig.read().len(), 4);
+    rig.command(MESSAGE, (slot, 0), HEAD.len() as u32, &message());
+    rig.flush().unwrap();
+    assert_eq!(rig.figure(slot, table::SENT), 0.0);
+    assert_eq!(rig.engine.take_output(slot).unwrap(), message());
+    assert_eq!(rig.figure(slot, table::SENT), 1.0);
+}
+
+#[test]
+fn an_upgrade_halts_until_the_verdict_and_leaves_the_rest_unread() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect();
+    far.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: y\r\n\r\nrest")
+        .unwrap();
+    assert_eq!(rig.pump().len(), 1);
+    rig.command(command::UPGRADE, (slot, 0), 1, b"");
+    rig.flush().unwrap();
+    assert_eq!(rig.pump(), []);
+    assert_eq!(rig.engine.take_unread(slot).unwrap(), b"rest");
+}

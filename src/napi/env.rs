@@ -1,0 +1,183 @@
+//! What the engine has per JavaScript environment (the main thread, each worker), and how it is taken down with it.
+
+use super::callback::Callback;
+use super::uv::{PollHandle, Uv};
+use crate::engine::Engine;
+use napi::sys;
+use std::cell::{Cell, RefCell};
+use std::ffi::{c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::rc::Rc;
+
+/// Rounds of receiving and calling JavaScript before other handles of the loop have their turn.
+const ROUNDS: usize = 32;
+
+/// The engine, and the ways between it, libuv and JavaScript.
+pub struct Environment {
+    pub(crate) engine: RefCell<Engine>,
+    callback: Callback,
+    poll: RefCell<Option<PollHandle>>,
+    /// Attached connections whose sockets keep the process alive.
+    references: Cell<usize>,
+}
+
+impl Environment {
+    /// Starts an engine on the calling environment.
+    ///
+    /// # Errors
+    /// What Node-API or libuv said.
+    pub fn start(
+        env: sys::napi_env,
+        engine: Engine,
+        drain: sys::napi_value,
+    ) -> napi::Result<Rc<Self>> {
+        let callback = Callback::new(env, drain, "FERROHTTP")?;
+        let fd = engine.poll_fd();
+        let uv = Uv::find_cached();
+        let this = Rc::new(Self {
+            engine: RefCell::new(engine),
+            callback,
+            poll: RefCell::new(None),
+            references: Cell::new(0),
+        });
+        if let Some(uv) = uv {
+            let mut event_loop = ptr::null_mut();
+            // SAFETY: `env` is the calling environment.
+            napi::check_status!(unsafe { sys::napi_get_uv_event_loop(env, &mut event_loop) })?;
+            // The handle's own count of the Rc, given back in `closed`.
+            let data = Rc::into_raw(Rc::clone(&this));
+            // SAFETY: the environment's loop runs on this thread; `data` is counted until the handle is closed.
+            match unsafe {
+                PollHandle::start(
+                    uv,
+                    event_loop.cast(),
+                    fd,
+                    data.cast_mut().cast(),
+                    on_readable,
+                )
+            } {
+                Ok(handle) => *this.poll.borrow_mut() = Some(handle),
+                Err(status) => {
+                    // SAFETY: the count made above, which nobody else holds now.
+                    drop(unsafe { Rc::from_raw(data) });
+                    return Err(napi::Error::from_reason(format!("uv_poll_init: {status}")));
+                }
+            }
+        }
+        let hook = Box::into_raw(Box::new(Rc::clone(&this)));
+        // SAFETY: the box is taken back by the hook, which runs once.
+        napi::check_status!(unsafe {
+            sys::napi_add_async_cleanup_hook(env, Some(on_cleanup), hook.cast(), ptr::null_mut())
+        })?;
+        Ok(this)
+    }
+
+    /// Whether descriptors can be borrowed here.
+    pub fn has_local_driver(&self) -> bool {
+        self.poll.borrow().is_some()
+    }
+
+    /// Counts a socket that keeps the process alive, or no longer does.
+    pub fn set_referenced(&self, referenced: bool) {
+        let before = self.references.get();
+        let after = if referenced {
+            before + 1
+        } else {
+            before.saturating_sub(1)
+        };
+        self.references.set(after);
+        if (before == 0) != (after == 0)
+            && let Some(poll) = self.poll.borrow().as_ref()
+        {
+            poll.set_referenced(after > 0);
+        }
+    }
+
+    /// Collects what is ready, has JavaScript handle it, batch by batch.
+    fn pump(&self) {
+        for round in 0.. {
+            let work = {
+                let mut engine = self.engine.borrow_mut();
+                engine.is_pumping = true;
+                if round == 0 {
+                    engine.events.rewind();
+                    engine.collect();
+                }
+                let worked = engine.run();
+                engine.stats.calls_out += u64::from(engine.events.is_pending());
+                (worked, engine.events.is_pending())
+            };
+            if work.1 {
+                self.callback.call();
+            }
+            let mut engine = self.engine.borrow_mut();
+            if work == (false, false) || (round >= ROUNDS && !engine.events.is_pending()) {
+                engine.is_pumping = false;
+                if engine.has_backlog() {
+                    engine.wake();
+                }
+                return;
+            }
+        }
+    }
+}
+
+/// libuv's call: the poller's descriptor is readable.
+unsafe extern "C" fn on_readable(handle: *mut c_void, _status: c_int, _events: c_int) {
+    let Some(uv) = Uv::find_cached() else { return };
+    // SAFETY: the handle was started with a counted Rc<Environment>, which it holds until it is closed.
+    let environment = unsafe {
+        let data = PollHandle::data(&uv, handle).cast::<Environment>();
+        Rc::increment_strong_count(data);
+        Rc::from_raw(data)
+    };
+    // A panic must not cross libuv's frames: it becomes an uncaught exception.
+    if catch_unwind(AssertUnwindSafe(|| environment.pump())).is_err() {
+        environment
+            .callback
+            .throw("ferrohttp: the engine panicked; its connections are lost");
+    }
+}
+
+/// Node's call: the environment goes down.
+unsafe extern "C" fn on_cleanup(hook: sys::napi_async_cleanup_hook_handle, data: *mut c_void) {
+    // SAFETY: the box made in `start`, given to this one call.
+    let environment = unsafe { Box::from_raw(data.cast::<Rc<Environment>>()) };
+    if let Ok(mut engine) = environment.engine.try_borrow_mut() {
+        engine.close();
+    }
+    let poll = environment.poll.borrow_mut().take();
+    match poll {
+        Some(poll) => {
+            CLEANUP.with_borrow_mut(|hooks| hooks.push(hook));
+            poll.close(closed);
+        }
+        // SAFETY: the handle that Node passed, removed once.
+        None => unsafe {
+            sys::napi_remove_async_cleanup_hook(hook);
+        },
+    }
+}
+
+thread_local! {
+    /// The hooks whose handle is closing; Node waits for them.
+    static CLEANUP: RefCell<Vec<sys::napi_async_cleanup_hook_handle>> = const { RefCell::new(Vec::new()) };
+}
+
+/// libuv's call: the handle is closed.
+unsafe extern "C" fn closed(handle: *mut c_void) {
+    if let Some(uv) = Uv::find_cached() {
+        // SAFETY: the handle's count of the Rc ends here, and its memory, which `start` took from calloc.
+        unsafe {
+            drop(Rc::from_raw(
+                PollHandle::data(&uv, handle).cast::<Environment>(),
+            ));
+            libc::free(handle);
+        }
+    }
+    if let Some(hook) = CLEANUP.with_borrow_mut(Vec::pop) {
+        // SAFETY: a handle that Node passed and that was not removed yet.
+        unsafe { sys::napi_remove_async_cleanup_hook(hook) };
+    }
+}

@@ -1,0 +1,257 @@
+//! What JavaScript sees. Each call finds the engine free: JavaScript runs only while no Rust frame holds it.
+
+use super::env::Environment;
+use crate::engine::{Attach, Engine, Misuse};
+use crate::ring::memory::Memory;
+use napi::bindgen_prelude::*;
+use napi::sys;
+use napi_derive::napi;
+use std::cell::RefMut;
+use std::ptr::{self, NonNull};
+use std::rc::Rc;
+
+/// Wraps the memory of an ArrayBuffer that JavaScript keeps for as long as the engine lives.
+fn memory(env: &Env, buffer: &ArrayBuffer<'_>) -> Result<Memory> {
+    let (mut data, mut length) = (ptr::null_mut(), 0);
+    let mut reference: sys::napi_ref = ptr::null_mut();
+    // SAFETY: an ArrayBuffer of the calling environment; the reference made here pins it until the environment goes down, before which the
+    // engine lets go of it. It is in nobody's hands who would detach it (lib/internal/ring.js does not export it).
+    unsafe {
+        check_status!(sys::napi_get_arraybuffer_info(
+            env.raw(),
+            buffer.raw(),
+            &mut data,
+            &mut length
+        ))?;
+        check_status!(sys::napi_create_reference(
+            env.raw(),
+            buffer.raw(),
+            1,
+            &mut reference
+        ))?;
+        Ok(
+            NonNull::new(data.cast())
+                .map_or_else(Memory::empty, |start| Memory::new(start, length)),
+        )
+    }
+}
+
+impl From<Misuse> for Error {
+    fn from(misuse: Misuse) -> Self {
+        Self::from_reason(format!("ferrohttp: {misuse}"))
+    }
+}
+
+/// The engine of one environment.
+#[napi(js_name = "Engine")]
+pub struct JsEngine {
+    environment: Rc<Environment>,
+}
+
+#[napi]
+impl JsEngine {
+    /// `drain` is called with nothing when there are events to read.
+    #[napi(constructor)]
+    pub fn new(
+        env: Env,
+        drain: Function<'_, (), ()>,
+        events: ArrayBuffer<'_>,
+        commands: ArrayBuffer<'_>,
+        table: ArrayBuffer<'_>,
+    ) -> Result<Self> {
+        let engine = Engine::new(
+            memory(&env, &events)?,
+            memory(&env, &commands)?,
+            memory(&env, &table)?,
+        )
+        .map_err(|error| Error::from_reason(format!("ferrohttp: {error}")))?;
+        Ok(Self {
+            environment: Environment::start(env.raw(), engine, drain.raw())?,
+        })
+    }
+
+    fn engine(&self) -> Result<RefMut<'_, Engine>> {
+        let mut engine = self
+            .environment
+            .engine
+            .try_borrow_mut()
+            .map_err(|_| Error::from_reason("ferrohttp: the engine is busy"))?;
+        engine.stats.calls_in += 1;
+        Ok(engine)
+    }
+
+    /// Whether descriptors can be borrowed on this platform.
+    #[napi(getter)]
+    pub fn has_local_driver(&self) -> bool {
+        self.environment.has_local_driver()
+    }
+
+    /// Takes over a connection; its slot, or minus the errno of what went wrong.
+    #[napi]
+    pub fn attach(
+        &self,
+        role: u32,
+        transport: u32,
+        fd: i32,
+        max_head: u32,
+        leniency: u32,
+    ) -> Result<i32> {
+        let attached = self.engine()?.attach(&Attach {
+            role,
+            transport,
+            fd,
+            max_head,
+            leniency,
+        });
+        Ok(attached.map_or_else(
+            |error| -error.raw_os_error().unwrap_or(libc::EIO),
+            |slot| slot as i32,
+        ))
+    }
+
+    /// Rows that the table lacks for the next connection.
+    #[napi]
+    pub fn rows_needed(&self) -> Result<u32> {
+        let engine = self.engine()?;
+        Ok(if engine.rows_needed() > engine.rows() {
+            engine.rows_needed() as u32
+        } else {
+            0
+        })
+    }
+
+    /// Moves the table to a larger ArrayBuffer.
+    #[napi]
+    pub fn grow_table(&self, env: Env, table: ArrayBuffer<'_>) -> Result<()> {
+        let table = memory(&env, &table)?;
+        self.engine()?.grow_table(table);
+        Ok(())
+    }
+
+    /// Binds a pending connection to its connected socket; 0, or minus the errno.
+    #[napi]
+    pub fn bind(&self, slot: u32, fd: i32) -> Result<i32> {
+        Ok(self
+            .engine()?
+            .bind(slot, fd)
+            .map_or_else(|error| -error.raw_os_error().unwrap_or(libc::EIO), |()| 0))
+    }
+
+    /// Turns a connection to the fed transport.
+    #[napi]
+    pub fn unbind(&self, slot: u32) -> Result<()> {
+        Ok(self.engine()?.unbind(slot)?)
+    }
+
+    /// Forgets a connection.
+    #[napi]
+    pub fn release(&self, slot: u32) -> Result<()> {
+        Ok(self.engine()?.release(slot)?)
+    }
+
+    /// What was received and not parsed.
+    #[napi]
+    pub fn take_unread(&self, slot: u32) -> Result<Buffer> {
+        Ok(self.engine()?.take_unread(slot)?.into())
+    }
+
+    /// What waits to be sent.
+    #[napi]
+    pub fn take_output(&self, slot: u32) -> Result<Buffer> {
+        Ok(self.engine()?.take_output(slot)?.into())
+    }
+
+    /// The oldest out-of-line payload.
+    #[napi]
+    pub fn take_large(&self) -> Result<Buffer> {
+        let payload = self.engine()?.events.take_large();
+        payload
+            .map(Buffer::from)
+            .ok_or_else(|| Error::from_reason("ferrohttp: no payload is out of line"))
+    }
+
+    /// Parses bytes that a stream brought; the events lie in the ring when it returns.
+    #[napi]
+    pub fn feed(&self, slot: u32, bytes: BufferSlice<'_>) -> Result<()> {
+        Ok(self.engine()?.feed(slot, &bytes)?)
+    }
+
+    /// The peer has ended its side; the events lie in the ring when it returns.
+    #[napi]
+    pub fn finish(&self, slot: u32) -> Result<()> {
+        Ok(self.engine()?.finish(slot)?)
+    }
+
+    /// Applies `length` bytes of commands and sends.
+    #[napi]
+    pub fn flush(&self, length: u32) -> Result<()> {
+        Ok(self.engine()?.flush(length as usize)?)
+    }
+
+    /// As `flush`, then a part of a body from where it lies.
+    #[napi]
+    pub fn flush_with_body(
+        &self,
+        length: u32,
+        slot: u32,
+        generation: u32,
+        mark: bool,
+        body: BufferSlice<'_>,
+    ) -> Result<()> {
+        Ok(self
+            .engine()?
+            .flush_with_body(length as usize, slot, generation, mark, &body)?)
+    }
+
+    /// Parses what waits for room in the ring or for a resume.
+    #[napi]
+    pub fn run(&self) -> Result<()> {
+        self.engine()?.run();
+        Ok(())
+    }
+
+    /// Whether no message has begun in either direction.
+    #[napi]
+    pub fn is_idle(&self, slot: u32) -> Result<bool> {
+        Ok(self.engine()?.is_idle(slot)?)
+    }
+
+    /// Deadlines in milliseconds, 0 for none.
+    #[napi]
+    pub fn set_timeouts(
+        &self,
+        slot: u32,
+        headers: f64,
+        request: f64,
+        keep_alive: f64,
+    ) -> Result<()> {
+        Ok(self
+            .engine()?
+            .set_timeouts(slot, headers, request, keep_alive)?)
+    }
+
+    /// `[ms, kind]` of the deadline, if it is of one of `kinds`: 0 ms when it has passed, negative when there is none.
+    #[napi]
+    pub fn check_timeout(&self, slot: u32, kinds: u32) -> Result<Vec<f64>> {
+        let (ms, kind) = self.engine()?.check_timeout(slot, kinds)?;
+        Ok(vec![ms, kind.into()])
+    }
+
+    /// Counts a connection that keeps the process alive, or no longer does.
+    #[napi]
+    pub fn set_referenced(&self, referenced: bool) {
+        self.environment.set_referenced(referenced);
+    }
+
+    /// Counters: calls into the addon, calls into JavaScript, receives, sends.
+    #[napi]
+    pub fn stats(&self) -> Result<Vec<f64>> {
+        let engine = self.engine()?;
+        let stats = &engine.stats;
+        Ok(
+            [stats.calls_in, stats.calls_out, stats.receives, stats.sends]
+                .map(|count| count as f64)
+                .to_vec(),
+        )
+    }
+}

@@ -1,0 +1,127 @@
+//! The few libuv functions the engine needs, looked up in the process that loaded it: Node exports them, and their ABI holds within libuv's
+//! major version. Where one is missing there is no local driver, and everything goes through `fed`.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::OnceLock;
+
+const UV_POLL: c_int = 8;
+const UV_READABLE: c_int = 1;
+
+/// Called by libuv with its handle.
+pub type PollCallback = unsafe extern "C" fn(*mut c_void, c_int, c_int);
+/// Called by libuv when a handle is closed.
+pub type CloseCallback = unsafe extern "C" fn(*mut c_void);
+
+/// The functions.
+#[derive(Clone, Copy)]
+pub struct Uv {
+    handle_size: unsafe extern "C" fn(c_int) -> usize,
+    handle_set_data: unsafe extern "C" fn(*mut c_void, *mut c_void),
+    handle_get_data: unsafe extern "C" fn(*const c_void) -> *mut c_void,
+    poll_init: unsafe extern "C" fn(*mut c_void, *mut c_void, c_int) -> c_int,
+    poll_start: unsafe extern "C" fn(*mut c_void, c_int, PollCallback) -> c_int,
+    reference: unsafe extern "C" fn(*mut c_void),
+    unreference: unsafe extern "C" fn(*mut c_void),
+    close: unsafe extern "C" fn(*mut c_void, CloseCallback),
+}
+
+/// Looks a symbol up among those of the process.
+///
+/// # Safety
+/// `T` must be the function pointer type of the symbol.
+unsafe fn symbol<T: Copy>(name: &CStr) -> Option<T> {
+    const { assert!(size_of::<T>() == size_of::<*mut c_void>()) };
+    // SAFETY: dlsym reads a NUL-terminated name.
+    let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr().cast::<c_char>()) };
+    // SAFETY: a non-null address of a symbol whose type the caller vouches for; sizes are equal.
+    (!address.is_null()).then(|| unsafe { std::mem::transmute_copy(&address) })
+}
+
+impl Uv {
+    /// Finds them all, or None; looked up once in a process.
+    pub fn find_cached() -> Option<Self> {
+        static FOUND: OnceLock<Option<Uv>> = OnceLock::new();
+        *FOUND.get_or_init(Self::find)
+    }
+
+    fn find() -> Option<Self> {
+        // SAFETY: each type is the one that libuv 1.x documents for the name.
+        unsafe {
+            Some(Self {
+                handle_size: symbol(c"uv_handle_size")?,
+                handle_set_data: symbol(c"uv_handle_set_data")?,
+                handle_get_data: symbol(c"uv_handle_get_data")?,
+                poll_init: symbol(c"uv_poll_init")?,
+                poll_start: symbol(c"uv_poll_start")?,
+                reference: symbol(c"uv_ref")?,
+                unreference: symbol(c"uv_unref")?,
+                close: symbol(c"uv_close")?,
+            })
+        }
+    }
+}
+
+/// A `uv_poll_t` that watches one descriptor for readability.
+pub struct PollHandle {
+    uv: Uv,
+    raw: *mut c_void,
+}
+
+impl PollHandle {
+    /// Starts watching `fd` on `event_loop`, unreferenced; `callback` finds `data` by [`PollHandle::data`].
+    ///
+    /// # Safety
+    /// `event_loop` must be the calling thread's `uv_loop_t`; `data` must be valid until the handle is closed.
+    pub unsafe fn start(
+        uv: Uv,
+        event_loop: *mut c_void,
+        fd: c_int,
+        data: *mut c_void,
+        callback: PollCallback,
+    ) -> Result<Self, c_int> {
+        // SAFETY: libuv tells the size; calloc's memory suits any of its handles. After a successful init libuv owns it until the close
+        // callback; before, it is freed here.
+        unsafe {
+            let raw = libc::calloc(1, (uv.handle_size)(UV_POLL));
+            if raw.is_null() {
+                return Err(-libc::ENOMEM);
+            }
+            let status = (uv.poll_init)(event_loop, raw, fd);
+            if status != 0 {
+                libc::free(raw);
+                return Err(status);
+            }
+            (uv.handle_set_data)(raw, data);
+            (uv.poll_start)(raw, UV_READABLE, callback);
+            (uv.unreference)(raw);
+            Ok(Self { uv, raw })
+        }
+    }
+
+    /// The data of a handle that libuv passed to a callback.
+    ///
+    /// # Safety
+    /// `raw` must be a handle started here and not yet freed.
+    pub unsafe fn data(uv: &Uv, raw: *const c_void) -> *mut c_void {
+        // SAFETY: the caller's promise.
+        unsafe { (uv.handle_get_data)(raw) }
+    }
+
+    /// Whether the handle keeps its loop alive.
+    pub fn set_referenced(&self, referenced: bool) {
+        // SAFETY: the handle lives until `close`, which consumes self.
+        unsafe {
+            if referenced {
+                (self.uv.reference)(self.raw)
+            } else {
+                (self.uv.unreference)(self.raw)
+            }
+        }
+    }
+
+    /// Closes the handle; `closed` is called by the loop, later, and must free it with `libc::free`.
+    pub fn close(self, closed: CloseCallback) {
+        // SAFETY: as above; libuv accepts one close, and self is consumed.
+        unsafe { (self.uv.close)(self.raw, closed) }
+    }
+}

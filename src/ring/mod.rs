@@ -1,0 +1,7 @@
+//! The two byte rings and the table that Rust and JavaScript share.
+
+pub mod commands;
+pub mod events;
+pub mod layout;
+pub mod memory;
+pub mod table;
