@@ -46,7 +46,7 @@ class ReusedHandle {
  * @this {any}
  */
 function Agent(options) {
-  if (!(/** @type {unknown} */ ((this) instanceof Agent))) return new /** @type {any} */ (Agent)(options);
+  if (!(/** @type {unknown} */ (this instanceof Agent))) return new /** @type {any} */ (Agent)(options);
 
   EventEmitter.call(this);
 

@@ -17,7 +17,11 @@ const LARGE = 16 * 1024;
 const FED_ONLY = process.env.FERROHTTP_DRIVER === 'fed' || !ring.engine.hasLocalDriver;
 
 /** Node's names of the time-outs, by their bits. */
-const TIMEOUT_NAMES = { [TIMEOUT.HEADERS]: 'headers', [TIMEOUT.REQUEST]: 'request', [TIMEOUT.KEEP_ALIVE]: 'keep-alive' };
+const TIMEOUT_NAMES = {
+  [TIMEOUT.HEADERS]: 'headers',
+  [TIMEOUT.REQUEST]: 'request',
+  [TIMEOUT.KEEP_ALIVE]: 'keep-alive',
+};
 
 /**
  * What a class implements to be told of its connection's messages; see ARCHITECTURE.md.
@@ -154,7 +158,14 @@ class Connection {
       // Node joins head and text and encodes both alike, unless a chunk's size stands between them.
       const headEncoding = typeof chunk === 'string' && framing !== FRAMING.CHUNKED ? encoding : 'latin1';
       const fits = isRingEncoding(headEncoding)
-        ? ring.commandMessage(this, this.marked(COMMAND.MESSAGE | this.choices(framing, expect), sent), text, headEncoding, chunk, encoding)
+        ? ring.commandMessage(
+            this,
+            this.marked(COMMAND.MESSAGE | this.choices(framing, expect), sent),
+            text,
+            headEncoding,
+            chunk,
+            encoding,
+          )
         : false;
       if (fits) {
         this.expectSent(sent);
@@ -221,7 +232,9 @@ class Connection {
   /** A write behind the connection's end: the callback hears of it, as from a destroyed stream. */
   refuse(sent) {
     if (sent != null) {
-      const error = Object.assign(new Error('Cannot call write after a stream was destroyed'), { code: 'ERR_STREAM_DESTROYED' });
+      const error = Object.assign(new Error('Cannot call write after a stream was destroyed'), {
+        code: 'ERR_STREAM_DESTROYED',
+      });
       process.nextTick(callSent, sent, error);
     }
     return false;
@@ -271,7 +284,7 @@ class Connection {
       const resource = this.marks.shift();
       if (resource === null) sent.onSent(null);
       else resource.runInAsyncScope(callSent, null, sent, null);
-      if (this.driver === 'detached') return;
+      if (!this.attached) return;
     }
     if (ring.figure(this, TABLE.QUEUED) === 0) {
       if (this.delayedShutdown !== null) {
@@ -573,7 +586,9 @@ class Connection {
     }
     this.release();
     if (marks.length === 0) return;
-    const error = Object.assign(new Error('Cannot call write after a stream was destroyed'), { code: 'ERR_STREAM_DESTROYED' });
+    const error = Object.assign(new Error('Cannot call write after a stream was destroyed'), {
+      code: 'ERR_STREAM_DESTROYED',
+    });
     process.nextTick(callMarks, marks, error);
   }
 
@@ -593,7 +608,10 @@ class Connection {
 /** Whether the socket's descriptor can be borrowed: nobody else reads it. */
 function isFree(socket) {
   return (
-    socket instanceof net.Socket && isLendable(socket) && socket.listenerCount('data') === 0 && socket.listenerCount('readable') === 0
+    socket instanceof net.Socket &&
+    isLendable(socket) &&
+    socket.listenerCount('data') === 0 &&
+    socket.listenerCount('readable') === 0
   );
 }
 
