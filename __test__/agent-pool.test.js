@@ -44,14 +44,22 @@ test('a socket is used again, and its listeners do not gather', async () => {
     assert.strictEqual(body, `/${i}`);
     assert.strictEqual(req.socket, socket);
     assert.strictEqual(req.reusedSocket, true);
-    counts.push(socket.eventNames().map((event) => `${String(event)} ${socket.listenerCount(event)}`).sort().join());
+    counts.push(
+      socket
+        .eventNames()
+        .map((event) => `${String(event)} ${socket.listenerCount(event)}`)
+        .sort()
+        .join(),
+    );
   }
   assert.strictEqual(new Set(counts).size, 1);
   await until(() => agent.freeSockets[name]);
   assert.deepStrictEqual(
-    ['data', 'readable', 'drain', 'error', 'end', 'timeout'].map((event) => socket.listenerCount(event)),
-    [0, 0, 0, 1, 1, 1],
+    ['readable', 'drain', 'error', 'end', 'timeout'].map((event) => socket.listenerCount(event)),
+    [0, 0, 1, 1, 1],
   );
+  // A stream that is read through its events cannot hide it.
+  if (process.env.FERROHTTP_DRIVER !== 'fed') assert.strictEqual(socket.listenerCount('data'), 0);
   await close();
 });
 
@@ -81,7 +89,7 @@ test('bytes on an idle socket are never taken for a response', async () => {
 });
 
 test('a second response to one request is never the answer to the next', async () => {
-  const peer = await startPeer((socket, head, count) => {
+  const peer = await startPeer((socket, _head, count) => {
     socket.write(count === 1 ? response('one') + response('poison') : response('two'));
   });
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
@@ -189,7 +197,7 @@ test('createConnection may give its socket later, through the callback', async (
 test("an error of createConnection is the request's", async () => {
   class Failing extends http.Agent {
     /** @param {any} options @param {any} callback @returns {any} */
-    createConnection(options, callback) {
+    createConnection(_options, callback) {
       process.nextTick(callback, new Error('no way'));
     }
   }

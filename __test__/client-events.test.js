@@ -57,7 +57,15 @@ test('events when the connection closes within the response', async () => {
   const { req, log } = recorded(peer.port);
   const [res] = await once(req, 'response');
   await until(() => log.includes('res close'));
-  assert.deepStrictEqual(log, ['socket', 'response', 'res data', 'res aborted', 'close', 'res error ECONNRESET', 'res close']);
+  assert.deepStrictEqual(log, [
+    'socket',
+    'response',
+    'res data',
+    'res aborted',
+    'close',
+    'res error ECONNRESET',
+    'res close',
+  ]);
   assert.strictEqual(res.complete, false);
   await peer.close();
 });
@@ -91,7 +99,15 @@ test('destroy() within the response', async () => {
     });
   });
   await until(() => log.includes('res close'));
-  assert.deepStrictEqual(log, ['socket', 'response', 'res data', 'res aborted', 'close', 'res error ECONNRESET', 'res close']);
+  assert.deepStrictEqual(log, [
+    'socket',
+    'response',
+    'res data',
+    'res aborted',
+    'close',
+    'res error ECONNRESET',
+    'res close',
+  ]);
   assert.strictEqual(aborted, true);
   await peer.close();
 });
@@ -115,7 +131,16 @@ test('an aborted signal destroys the request with an AbortError', async () => {
   });
   await until(() => log.includes('res close'));
   assert.deepStrictEqual(log, [
-    ...['socket', 'response', 'res data', 'error ABORT_ERR', 'res aborted', 'close', 'res error ECONNRESET', 'res close'],
+    ...[
+      'socket',
+      'response',
+      'res data',
+      'error ABORT_ERR',
+      'res aborted',
+      'close',
+      'res error ECONNRESET',
+      'res close',
+    ],
   ]);
   await peer.close();
 });
@@ -134,7 +159,13 @@ test("interim responses are 'information', 100 also 'continue', and the final on
     socket.write('HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n');
     socket.write(response('done'));
   });
-  const req = http.request({ host: '127.0.0.1', port: peer.port, agent: false, method: 'POST', headers: { Expect: '100-continue' } });
+  const req = http.request({
+    host: '127.0.0.1',
+    port: peer.port,
+    agent: false,
+    method: 'POST',
+    headers: { Expect: '100-continue' },
+  });
   const seen = [];
   req.on('information', (info) => seen.push([info.statusCode, info.statusMessage, info.headers, info.httpVersion]));
   req.on('continue', () => {
@@ -180,7 +211,9 @@ for (const [status, reason] of /** @type {const} */ ([
   [407, 'Proxy Authentication Required'],
 ])) {
   test(`'connect' gives the socket away, whatever the status (${status})`, async () => {
-    const peer = await startPeer((socket) => socket.write(`HTTP/1.1 ${status} ${reason}\r\nContent-Length: 4\r\n\r\nrest`));
+    const peer = await startPeer((socket) =>
+      socket.write(`HTTP/1.1 ${status} ${reason}\r\nContent-Length: 4\r\n\r\nrest`),
+    );
     const req = http.request({ host: '127.0.0.1', port: peer.port, method: 'CONNECT', path: 'example.com:443' });
     req.end();
     const [res, socket, head] = await once(req, 'connect');

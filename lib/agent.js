@@ -46,7 +46,7 @@ class ReusedHandle {
  * @this {any}
  */
 function Agent(options) {
-  if (!(this instanceof Agent)) return new /** @type {any} */ (Agent)(options);
+  if (!(/** @type {unknown} */ ((this) instanceof Agent))) return new /** @type {any} */ (Agent)(options);
 
   EventEmitter.call(this);
 
@@ -498,7 +498,9 @@ let asyncIdSymbol;
  * @param {number} id
  */
 function showAsyncId(socket, id) {
-  asyncIdSymbol ??= Object.getOwnPropertySymbols(new net.Socket()).find((each) => each.description === 'async_id_symbol');
+  asyncIdSymbol ??= Object.getOwnPropertySymbols(new net.Socket()).find(
+    (each) => each.description === 'async_id_symbol',
+  );
   if (asyncIdSymbol !== undefined) socket[asyncIdSymbol] = id;
 }
 

@@ -62,7 +62,7 @@ function mergeArguments(input, options, callback) {
 }
 
 /**
- * @param {unknown} host
+ * @param {any} host
  * @param {'host' | 'hostname'} name
  * @returns {string | null | undefined}
  */
@@ -82,7 +82,7 @@ function checkPath(path) {
 }
 
 /**
- * @param {unknown} method
+ * @param {any} method
  * @returns {string} in upper case, 'GET' when none is given
  */
 function checkMethod(method) {
@@ -120,7 +120,7 @@ function checkParserOptions(options) {
 }
 
 /**
- * @param {unknown} msecs
+ * @param {any} msecs
  * @param {string} name
  * @returns {number} a duration a timer can take, in ms; one too long is cut, with a warning
  */

@@ -118,8 +118,9 @@ function usesProxy(proxy, options) {
  * @returns {import('node:net').Socket}
  */
 function connectToProxy(proxy, onConnect) {
-  const { connect } = proxy.protocol === 'https:' ? require('node:tls') : net;
-  return connect({ ...proxy.connectOptions }, onConnect ?? undefined);
+  const options = { ...proxy.connectOptions };
+  const listener = onConnect ?? undefined;
+  return proxy.protocol === 'https:' ? require('node:tls').connect(options, listener) : net.connect(options, listener);
 }
 
 /**
@@ -133,7 +134,8 @@ function connectToProxy(proxy, onConnect) {
  */
 function rewriteForProxy(req, options, authority, userHost, headerArray) {
   const proxy = req.agent?.[kProxy];
-  if (!proxy || req._header || (options.protocol || req.agent.protocol) !== 'http:' || !usesProxy(proxy, options)) return;
+  if (!proxy || req._header || (options.protocol || req.agent.protocol) !== 'http:' || !usesProxy(proxy, options))
+    return;
 
   let target;
   // CONNECT and OPTIONS * have forms of their own.
@@ -208,7 +210,8 @@ function sameAuthority(host, given) {
  */
 function targetURL(base, path) {
   if (!URL.canParse(path)) {
-    if (path[0] !== '/') throw new ERR_INVALID_ARG_VALUE('options.path', path, 'must be in absolute-form or start with /');
+    if (path[0] !== '/')
+      throw new ERR_INVALID_ARG_VALUE('options.path', path, 'must be in absolute-form or start with /');
     return new URL(base.origin + path);
   }
   const url = new URL(path);
@@ -253,7 +256,8 @@ function setGlobalProxyFromEnv(http, makeAgent, env = process.env) {
 
   // fetch and https are the host's, and so are their proxies.
   const { setGlobalProxyFromEnv: setForHost } = /** @type {any} */ (hostHttp);
-  if (!setForHost && urls.https) throw new Error('ferrohttp: setGlobalProxyFromEnv cannot set the https proxy on this version of Node');
+  if (!setForHost && urls.https)
+    throw new Error('ferrohttp: setGlobalProxyFromEnv cannot set the https proxy on this version of Node');
   const restoreHost = setForHost?.(env);
   const { globalAgent } = http;
   if (urls.http) http.globalAgent = makeAgent(env);

@@ -199,7 +199,7 @@ impl Connection {
                     match reader.read(&input[from..], &mut self.parsed, &self.config) {
                         Ok(None) => return Step::More(input.len()),
                         Ok(Some(len)) => {
-                            self.message_ends(false, now);
+                            self.message_ends(true, now);
                             return Step::CompleteWithTrailers(from + len);
                         }
                         Err(error) => return self.fail(error, from),
