@@ -8,6 +8,7 @@ const { complete, dumpUnread, isUntouched, kDetachAbortSignal, pushBody, setRequ
 const { Connection, HEAD } = require('./internal/connection');
 const { kFinished, kUniqueHeaders } = require('./outgoing');
 const { emitClose, kServerConnection, onServerResponseClose } = require('./response');
+const { kTurn } = require('./send');
 const { listen, socketOnError, unlisten } = require('./server_socket');
 
 /** One connection of a Server: requests in, their responses out in the same order, and what ends it. */
@@ -199,9 +200,22 @@ class ServerConnection {
       req._dumpAndCloseReadable();
       req._read();
     }
-    if (socket._httpMessage) this.waiting.push(res);
+    if (socket._httpMessage) this.line(res, socket._httpMessage);
     else res.assignSocket(socket);
     this.dispatch(req, res, flags);
+  }
+
+  /**
+   * Puts a response behind those that go first. Where they have ended, it need not wait for their 'finish' to send.
+   * @param {any} res
+   * @param {any} current the response that has the socket
+   */
+  line(res, current) {
+    const { conn, socket, waiting } = this;
+    const before = waiting.length > 0 ? waiting[waiting.length - 1] : current;
+    const hasSent = before.finished && before.outputData.length === 0 && !before._last;
+    if (hasSent && socket.writable) res[kTurn] = conn;
+    waiting.push(res);
   }
 
   /** @param {any} req */
