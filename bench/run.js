@@ -141,8 +141,8 @@ async function runAll(options) {
 
 /** @param {import('./summary').Result} result */
 function brief({ sides }) {
-  const [name, ratio] = Object.entries(sides[1].ratio)[0];
-  return `${name} ${ratio.median.toFixed(2)}× (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`;
+  const [name, ratio] = Object.entries(sides[1].ratio)[0] ?? [];
+  return ratio ? `${name} ${ratio.median.toFixed(2)}× (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})` : 'no ratio';
 }
 
 /** @param {string} file */

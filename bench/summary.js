@@ -59,6 +59,8 @@ function summarize(sides, figures) {
       const ratios = rounds.map((round, r) =>
         FIGURES[name].better === 'less' ? base[r][name] / round[name] : round[name] / base[r][name],
       );
+      // A short round may cost less than the clock of a thread's CPU time can tell (10 ms on Node 20).
+      if (!ratios.every(Number.isFinite)) continue;
       summary.ratio[name] = { median: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) };
     }
     return summary;
@@ -80,7 +82,7 @@ function check(results) {
     }
     const { label, ratio, median } = sides[1];
     if (threshold.cpu !== undefined) {
-      const seen = ratio.cpu.median;
+      const seen = ratio.cpu?.median ?? Number.NaN;
       verdicts.push({
         text: `${scenario}: ${label} takes 1/${seen.toFixed(2)} of the CPU, at most 1/${threshold.cpu} is asked`,
         ok: seen >= threshold.cpu,

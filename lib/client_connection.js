@@ -4,6 +4,7 @@ const { finished } = require('node:stream');
 const diagnostics = require('node:diagnostics_channel');
 const EventEmitter = require('node:events');
 const { Connection, kConnection, HEAD } = require('./internal/connection');
+const { expectOf } = require('./send');
 const { ConnResetException } = require('./errors');
 const { kNeedDrain, kSkipPendingData, leniency } = require('./common');
 const { complete, IncomingMessage, kDetachAbortSignal, pushBody, setResponseHead } = require('./incoming');
@@ -149,7 +150,11 @@ function attach(req, socket) {
   req.socket = socket;
   req[kStage] = STAGE.ATTACHED;
   socket._httpMessage = req;
-  if (!socket.destroyed) engage(req, socket).resource = req[kResource];
+  if (!socket.destroyed) {
+    const conn = engage(req, socket);
+    conn.resource = req[kResource];
+    conn.expectResponse(expectOf(req));
+  }
   if (socket[kWiring] === WIRING.ALL) return;
   socket[kWiring] = WIRING.ALL;
   socket.on('end', onSocketEnd);
@@ -267,7 +272,8 @@ const responses = {
     const req = currentRequest(conn);
     socket.removeListener('end', onSocketEnd);
     socket.destroy();
-    if (req === null) return;
+    // A second response, or bytes on an idle connection: nobody's error, but nothing behind them can be believed.
+    if (req === null || err.code === 'HPE_UNSOLICITED_RESPONSE') return;
     socket._hadError = true;
     emitError(req, err);
   },

@@ -1,6 +1,7 @@
 'use strict';
 
 const http = require('node:http');
+const { setTimeout } = require('node:timers');
 
 /**
  * What node's `_http_common` exports, and what the classes share: the grammar of tokens and field values, method tables, leniency.
@@ -48,7 +49,6 @@ function checkIsHttpToken(text) {
 // RFC 9110, section 5.5: field-vchar, SP and HTAB.
 const NOT_FIELD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 // What the Fetch standard forbids in a field value: NUL, LF, CR, and what is no byte at all.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const NOT_FETCH_VALUE = /[\0\n\r]|[^\0-\xff]/;
 
 /**
@@ -172,17 +172,21 @@ function prepareError(err, parser, rawPacket) {
   if (typeof err.reason === 'string') err.message = `Parse Error: ${err.reason}`;
 }
 
-let dateSecond = Number.NaN;
 let dateText = '';
 
 /** @returns {string} now as an RFC 9110 IMF-fixdate */
 function utcDate() {
-  const second = Math.floor(Date.now() / 1000);
-  if (second !== dateSecond) {
-    dateSecond = second;
-    dateText = new Date(second * 1000).toUTCString();
+  if (dateText === '') {
+    const now = new Date();
+    dateText = now.toUTCString();
+    // Forgotten when the second is over: asking the clock for every message costs more.
+    setTimeout(forgetDate, 1000 - now.getMilliseconds()).unref();
   }
   return dateText;
+}
+
+function forgetDate() {
+  dateText = '';
 }
 
 module.exports = {

@@ -167,7 +167,6 @@ function errorClass(code, Base, text) {
       // The stack's first line is written when it is first read, from `name`: read it while the name carries the code.
       Object.defineProperty(this, 'name', { value: `${Base.name} [${code}]`, configurable: true });
       this.stack;
-      // @ts-expect-error: an own property put there two lines above
       delete this.name;
       this.code = code;
     }

@@ -4,20 +4,18 @@ const EventEmitter = require('node:events');
 const { Stream, getDefaultHighWaterMark } = require('node:stream');
 const { isUint8Array } = require('node:util/types');
 
-const { _checkInvalidHeaderChar: hasInvalidChar, CRLF, isLenient, kNeedDrain, kOutHeaders } = require('./common');
+const { kNeedDrain, kOutHeaders } = require('./common');
+const { kConnection } = require('./internal/connection');
 const { codes } = require('./errors');
-const { isBadValue, kUniqueHeaders, parseUniqueHeadersOption, writeHead } = require('./head');
-const { lowerCase, validateHeaderName, validateHeaderValue } = require('./headers');
+const { kUniqueHeaders, parseUniqueHeadersOption, writeHead } = require('./head');
+const { validateHeaderName, validateHeaderValue } = require('./headers');
+const headerMethods = require('./outgoing_headers');
 const { KIND, kHighWaterMark, kSocket, replay, send } = require('./send');
-const { validateString } = require('./validators');
 
 const {
   ERR_HTTP_BODY_NOT_ALLOWED,
   ERR_HTTP_CONTENT_LENGTH_MISMATCH,
-  ERR_HTTP_HEADERS_SENT,
-  ERR_HTTP_INVALID_HEADER_VALUE,
   ERR_INVALID_ARG_TYPE,
-  ERR_INVALID_CHAR,
   ERR_METHOD_NOT_IMPLEMENTED,
   ERR_STREAM_ALREADY_FINISHED,
   ERR_STREAM_CANNOT_PIPE,
@@ -126,7 +124,10 @@ defineGetter('writableFinished', function writableFinished() {
 });
 defineGetter('writableObjectMode', () => false);
 defineGetter('writableLength', function writableLength() {
-  return this.outputSize + this[kHeldLength] + (this[kSocket] ? this[kSocket].writableLength : 0);
+  const socket = this[kSocket];
+  const connection = socket?.[kConnection];
+  const withSocket = connection?.attached ? connection.writableLength : (socket?.writableLength ?? 0);
+  return this.outputSize + this[kHeldLength] + withSocket;
 });
 defineGetter('writableHighWaterMark', function writableHighWaterMark() {
   return this[kSocket] ? this[kSocket].writableHighWaterMark : this[kHighWaterMark];
@@ -216,144 +217,9 @@ OutgoingMessage.prototype[EventEmitter.captureRejectionSymbol] = function reject
   this.destroy(err);
 };
 
-// --- header fields --------------------------------------------------------------------------------------------------
+// --- header --------------------------------------------------------------------------------------------------------
 
-/**
- * @this {any}
- * @returns {boolean} whether values may hold all that the Fetch standard allows
- */
-OutgoingMessage.prototype._isLenientHeaderValidation = function _isLenientHeaderValidation() {
-  if (this.httpValidation !== undefined) return this.httpValidation !== 'strict';
-  const server = this.req?.socket?.server;
-  if (server?.httpValidation !== undefined) return server.httpValidation !== 'strict';
-  if (typeof this.insecureHTTPParser === 'boolean') return this.insecureHTTPParser;
-  if (typeof server?.insecureHTTPParser === 'boolean') return server.insecureHTTPParser;
-  return isLenient();
-};
-
-/**
- * @param {any} msg
- * @param {'set' | 'append'} action
- * @param {any} name
- * @param {any} value
- */
-function validateField(msg, action, name, value) {
-  if (msg._header) throw new ERR_HTTP_HEADERS_SENT(action);
-  validateHeaderName(name);
-  if (value === undefined) throw new ERR_HTTP_INVALID_HEADER_VALUE(value, name);
-  if (isBadValue(msg, value)) throw new ERR_INVALID_CHAR('header content', name);
-}
-
-/**
- * @this {any}
- * @param {string} name
- * @param {any} value
- */
-OutgoingMessage.prototype.setHeader = function setHeader(name, value) {
-  validateField(this, 'set', name, value);
-  this[kOutHeaders] ??= new Map();
-  this[kOutHeaders].set(lowerCase(name), [name, value]);
-  return this;
-};
-
-/**
- * @this {any}
- * @param {any} headers a Headers or a Map
- */
-OutgoingMessage.prototype.setHeaders = function setHeaders(headers) {
-  if (this._header) throw new ERR_HTTP_HEADERS_SENT('set');
-  const listed = !headers || Array.isArray(headers);
-  if (listed || typeof headers.keys !== 'function' || typeof headers.get !== 'function') {
-    throw new ERR_INVALID_ARG_TYPE('headers', ['Headers', 'Map'], headers);
-  }
-  // A Headers object yields each cookie on its own, and the second must not replace the first.
-  const cookies = [];
-  for (const [name, value] of headers) {
-    if (name !== 'set-cookie') this.setHeader(name, value);
-    else if (Array.isArray(value)) cookies.push(...value);
-    else cookies.push(value);
-  }
-  if (cookies.length > 0) this.setHeader('set-cookie', cookies);
-  return this;
-};
-
-/**
- * @this {any}
- * @param {string} name
- * @param {any} value
- */
-OutgoingMessage.prototype.appendHeader = function appendHeader(name, value) {
-  validateField(this, 'append', name, value);
-  const entry = this[kOutHeaders]?.get(lowerCase(name));
-  if (entry === undefined) return this.setHeader(name, value);
-  if (!Array.isArray(entry[1])) entry[1] = [entry[1]];
-  if (Array.isArray(value)) entry[1].push(...value);
-  else entry[1].push(value);
-  return this;
-};
-
-/**
- * @this {any}
- * @param {string} name
- */
-OutgoingMessage.prototype.getHeader = function getHeader(name) {
-  validateString(name, 'name');
-  return this[kOutHeaders]?.get(lowerCase(name))?.[1];
-};
-
-/** @this {any} */
-OutgoingMessage.prototype.getHeaderNames = function getHeaderNames() {
-  return this[kOutHeaders] === null ? [] : [...this[kOutHeaders].keys()];
-};
-
-/** @this {any} */
-OutgoingMessage.prototype.getRawHeaderNames = function getRawHeaderNames() {
-  return this[kOutHeaders] === null ? [] : Array.from(this[kOutHeaders].values(), ([name]) => name);
-};
-
-/** @this {any} */
-OutgoingMessage.prototype.getHeaders = function getHeaders() {
-  const headers = Object.create(null);
-  if (this[kOutHeaders] !== null) for (const [lower, entry] of this[kOutHeaders]) headers[lower] = entry[1];
-  return headers;
-};
-
-/**
- * @this {any}
- * @param {string} name
- */
-OutgoingMessage.prototype.hasHeader = function hasHeader(name) {
-  validateString(name, 'name');
-  return this[kOutHeaders]?.has(lowerCase(name)) ?? false;
-};
-
-/**
- * @this {any}
- * @param {string} name
- */
-OutgoingMessage.prototype.removeHeader = function removeHeader(name) {
-  validateString(name, 'name');
-  if (this._header) throw new ERR_HTTP_HEADERS_SENT('remove');
-  const lower = lowerCase(name);
-  // Removing what Node would add keeps it from being added.
-  if (lower === 'connection') this._removedConnection = true;
-  else if (lower === 'content-length') this._removedContLen = true;
-  else if (lower === 'transfer-encoding') this._removedTE = true;
-  else if (lower === 'date') this.sendDate = false;
-  this[kOutHeaders]?.delete(lower);
-};
-
-/**
- * The fields set so far, under the names as they were set.
- * @this {any}
- */
-OutgoingMessage.prototype._renderHeaders = function _renderHeaders() {
-  if (this._header) throw new ERR_HTTP_HEADERS_SENT('render');
-  /** @type {Record<string, any>} */
-  const headers = {};
-  if (this[kOutHeaders] !== null) for (const [name, value] of this[kOutHeaders].values()) headers[name] = value;
-  return headers;
-};
+Object.assign(OutgoingMessage.prototype, headerMethods);
 
 /**
  * @this {any}
@@ -373,25 +239,6 @@ OutgoingMessage.prototype._implicitHeader = function _implicitHeader() {
 OutgoingMessage.prototype.flushHeaders = function flushHeaders() {
   if (!this._header) this._implicitHeader();
   this._send('');
-};
-
-/**
- * @this {any}
- * @param {any} headers an object, or a list of pairs
- */
-OutgoingMessage.prototype.addTrailers = function addTrailers(headers) {
-  this._trailer = '';
-  const pairs = Array.isArray(headers) ? headers : Object.entries(headers);
-  for (const [name, given] of pairs) {
-    validateHeaderName(name, 'Trailer name');
-    const joined = !Array.isArray(given) || given.length < 2 || this[kUniqueHeaders]?.has(lowerCase(name));
-    for (const value of joined ? [Array.isArray(given) ? given.join('; ') : given] : given) {
-      if (hasInvalidChar(value) && hasInvalidChar(value, this._isLenientHeaderValidation())) {
-        throw new ERR_INVALID_CHAR('trailer content', name);
-      }
-      this._trailer += `${name}: ${value}${CRLF}`;
-    }
-  }
 };
 
 // --- body -----------------------------------------------------------------------------------------------------------
@@ -576,6 +423,27 @@ OutgoingMessage.prototype.end = function end(chunk, encoding, callback) {
 };
 
 /**
+ * Writes the head, if end's chunk is what decides it.
+ * @param {any} msg
+ * @param {any} chunk
+ * @param {any} encoding
+ * @returns {any} what of the chunk goes out
+ */
+function admitLast(msg, chunk, encoding) {
+  validateChunk(chunk);
+  if (msg.destroyed) return '';
+  const length = msg.strictContentLength || !msg._header ? lengthOf(chunk, encoding) : 0;
+  if (msg.strictContentLength) countStrictly(msg, length, (sum) => sum === msg._contentLength);
+  if (!msg._header) {
+    msg._contentLength = length;
+    msg._implicitHeader();
+  }
+  if (msg._hasBody) return chunk;
+  rejectBody(msg);
+  return '';
+}
+
+/**
  * @param {any} msg
  * @param {any} chunk nothing when falsy
  * @param {any} encoding
@@ -588,23 +456,9 @@ function endBody(msg, chunk, encoding, callback) {
     return msg;
   }
 
-  let last = chunk || '';
+  let last = '';
   if (chunk) {
-    validateChunk(chunk);
-    if (msg.destroyed) {
-      last = '';
-    } else {
-      const length = msg.strictContentLength || !msg._header ? lengthOf(chunk, encoding) : 0;
-      if (msg.strictContentLength) countStrictly(msg, length, (sum) => sum === msg._contentLength);
-      if (!msg._header) {
-        msg._contentLength = length;
-        msg._implicitHeader();
-      }
-      if (!msg._hasBody) {
-        rejectBody(msg);
-        last = '';
-      }
-    }
+    last = admitLast(msg, chunk, encoding);
   } else if (!msg._header) {
     msg._contentLength = 0;
     msg._implicitHeader();
@@ -617,7 +471,11 @@ function endBody(msg, chunk, encoding, callback) {
 
   if (msg[kHeld] !== null) release(msg);
   // A callback wants to be called in the context it was given in; a message nobody listens to has none.
-  send(msg, KIND.LAST, last, encoding, callback ? (/** @type {any} */ err) => msg.onSent(err) : msg);
+  const sent = callback ? (/** @type {any} */ err) => msg.onSent(err) : msg;
+  // What was sent before may have failed: that is to be told, though there is nothing to send now.
+  const isSent = !chunk && msg._headerSent && !(msg._hasBody && msg.chunkedEncoding);
+  if (isSent && msg[kSocket]?.destroyed) process.nextTick(() => msg.onSent(null));
+  else send(msg, KIND.LAST, last, encoding, sent);
   if (msg[kCorked]) uncorkFully(msg);
   msg.finished = true;
 

@@ -230,7 +230,9 @@ function endSocket(msg, socket, head, data, encoding) {
     }
     accepted = socket.write(`${before}0${CRLF}${msg._trailer}${CRLF}`, 'latin1', sent);
   } else if (data.length > 0) {
-    accepted = writeAfter(socket, head, data, encoding, sent);
+    // A subclass without a head ends with a write of its own.
+    accepted = writeAfter(socket, head, data, encoding, msg._header === null ? nop : sent);
+    if (msg._header === null) accepted = socket.write('', 'latin1', sent);
   } else if (head !== '' || msg._header === null || msg.writableLength > 0) {
     accepted = socket.write(head, 'latin1', sent);
   } else {
@@ -273,4 +275,4 @@ function writeChunk(socket, head, data, encoding, callback) {
   return socket.write(CRLF, 'latin1', callback);
 }
 
-module.exports = { KIND, kHighWaterMark, kSocket, replay, send };
+module.exports = { KIND, expectOf, kHighWaterMark, kSocket, replay, send };

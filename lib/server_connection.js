@@ -1,6 +1,7 @@
 const { AsyncResource } = require('node:async_hooks');
 const { channel } = require('node:diagnostics_channel');
 const { STATUS_CODES } = require('node:http');
+const net = require('node:net');
 
 const { continueExpression, kIncomingMessage, kNeedDrain, leniency } = require('./common');
 const { ConnResetException, codes } = require('./errors');
@@ -24,6 +25,9 @@ const kOptimizeEmptyRequests = Symbol('OptimizeEmptyRequestsOption');
 
 /** The version in a head's flags. */
 const HTTP_1_1 = 0x101;
+
+/** Fields a head or a trailer section may have, unless the Server has a maxHeadersCount. */
+const MAX_FIELDS = 1000;
 
 const NO_BODY = HEAD.CONTENT_LENGTH | HEAD.TRANSFER_ENCODING;
 
@@ -51,6 +55,21 @@ function milliseconds(msecs, fallback) {
   return typeof msecs === 'number' && Number.isFinite(msecs) && msecs >= 0 ? msecs : fallback;
 }
 
+/**
+ * @param {string} text names and values joined by line feeds, from `start` on
+ * @param {number} start
+ * @param {unknown} maxHeadersCount a Server's, 0 or less for no limit
+ * @returns {boolean} whether there are more fields in it than a Server takes
+ */
+function hasTooManyFields(text, start, maxHeadersCount) {
+  const most = typeof maxHeadersCount === 'number' ? maxHeadersCount : MAX_FIELDS;
+  // A field takes at least three characters: hardly any head is long enough to be worth the count.
+  if (most <= 0 || text.length - start < 3 * most + 2) return false;
+  let lines = 1;
+  for (let at = text.indexOf('\n', start); at >= 0; at = text.indexOf('\n', at + 1)) lines++;
+  return lines > 2 * most;
+}
+
 /** The context that every event of a connection comes in, by Node's name. */
 class HTTPServerAsyncResource extends AsyncResource {
   /** @param {any} socket */
@@ -59,6 +78,9 @@ class HTTPServerAsyncResource extends AsyncResource {
     this.socket = socket;
   }
 }
+
+/** What hears of a connection that its server has given up. */
+const DEAF = { onHead: noop, onBody: noop, onComplete: noop, onParseError: noop, onTimeout: noop };
 
 class ServerConnection {
   /**
@@ -110,7 +132,14 @@ class ServerConnection {
     socket.on('end', socketOnEnd);
     socket.on('close', socketOnClose);
     socket.on('drain', socketOnDrain);
+    socket.on('resume', socketOnResume);
+    socket.on('pause', socketOnPause);
     socket.setEncoding = socketSetEncoding;
+    if (this.conn.driver === 'local') {
+      socket.on = socketListeners.on;
+      socket.addListener = socketListeners.addListener;
+      socket.prependListener = socketListeners.prependListener;
+    }
     server[kConnections]?.add(this);
     this.applyTimeouts();
   }
@@ -134,8 +163,9 @@ class ServerConnection {
 
   /** @returns {boolean} whether it has served a request, and waits for another */
   isIdle() {
-    const response = this.socket._httpMessage;
-    return this.hasServed && this.conn.idle && (!response || response.finished);
+    const { conn, incoming, socket } = this;
+    if (!this.hasServed || (incoming !== null && !incoming.complete)) return false;
+    return conn.idle && (!socket._httpMessage || socket._httpMessage.finished);
   }
 
   /** It counts no longer among its Server's. Named as the parser's methods that do this in Node. */
@@ -161,6 +191,10 @@ class ServerConnection {
     if (this.keepAliveTimeoutSet) {
       this.keepAliveTimeoutSet = false;
       socket.setTimeout(server.timeout || 0);
+    }
+    if (hasTooManyFields(text, startLength, server.maxHeadersCount)) {
+      this.refuseFields(text);
+      return;
     }
     const req = new server[kIncomingMessage](socket);
     setRequestHead(req, text, flags, code, startLength, server.maxHeadersCount);
@@ -278,7 +312,18 @@ class ServerConnection {
    * @param {string} trailers
    */
   onComplete(_conn, trailers) {
-    if (this.incoming !== null) complete(this.incoming, trailers);
+    if (trailers !== '' && hasTooManyFields(trailers, 0, this.server.maxHeadersCount)) this.refuseFields(trailers);
+    else if (this.incoming !== null) complete(this.incoming, trailers);
+  }
+
+  /** @param {string} text where there are too many fields */
+  refuseFields(text) {
+    const reason = 'Header overflow';
+    const err = new Error(`Parse Error: ${reason}`);
+    const rawPacket = Buffer.from(text, 'latin1');
+    this.conn.handler = DEAF;
+    Object.assign(err, { code: 'HPE_HEADER_OVERFLOW', reason, bytesParsed: rawPacket.length, rawPacket });
+    this.onParseError(this.conn, err);
   }
 
   /**
@@ -311,6 +356,8 @@ class ServerConnection {
     socket.removeListener('close', socketOnClose);
     socket.removeListener('close', onServerResponseClose);
     socket.removeListener('drain', socketOnDrain);
+    socket.removeListener('resume', socketOnResume);
+    socket.removeListener('pause', socketOnPause);
     complete(req, '');
     const rest = conn.detach();
     socket.parser = null;
@@ -462,7 +509,10 @@ function socketOnEnd() {
 /** @this {any} */
 function socketOnClose() {
   const connection = this[kServerConnection];
+  // Some call a socket's listeners themselves, on other objects.
+  if (connection === undefined) return;
   connection.free();
+  connection.conn.handler = DEAF;
   this.parser = null;
   connection.abort();
 }
@@ -471,6 +521,43 @@ function socketOnClose() {
 function socketOnDrain() {
   this[kServerConnection].drained();
 }
+
+/** @this {any} */
+function socketOnResume() {
+  const conn = this[kServerConnection]?.conn;
+  if (conn === undefined) return;
+  // It comes late: flood control may have stopped the socket since.
+  if (this._paused) this.pause();
+  else conn.resume();
+}
+
+/** @this {any} */
+function socketOnPause() {
+  this[kServerConnection]?.conn.pause();
+}
+
+/**
+ * A socket's `on` and its kin: who wants to hear the bytes themselves must get them from the socket, and so must the engine.
+ * @param {'on' | 'addListener' | 'prependListener'} name
+ */
+function socketListener(name) {
+  const original = net.Socket.prototype[name];
+  return function (/** @type {string} */ event, /** @type {any} */ listener) {
+    const conn = this[kServerConnection]?.conn;
+    if (conn === undefined) {
+      for (const each of Object.keys(socketListeners)) this[each] = net.Socket.prototype[each];
+    } else if (conn.driver === 'local' && (event === 'data' || event === 'readable')) {
+      conn.demote();
+    }
+    return original.call(this, event, listener);
+  };
+}
+
+const socketListeners = {
+  on: socketListener('on'),
+  addListener: socketListener('addListener'),
+  prependListener: socketListener('prependListener'),
+};
 
 function socketSetEncoding() {
   throw new codes.ERR_HTTP_SOCKET_ENCODING();

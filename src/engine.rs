@@ -721,6 +721,10 @@ fn apply_one(
             proto.upgrade_verdict(command.a != 0);
             Ok(())
         }
+        command::EXPECT => {
+            proto.expect_response(expect);
+            Ok(())
+        }
         _ => return Err(Misuse::Record("a command of no known kind")),
     };
     sent?;

@@ -69,6 +69,8 @@ class Connection {
     this.keepAliveTimeout = 0;
     /** While `finish` runs: what it found. @type {{ error: Error | undefined } | null} */
     this.finishing = null;
+    /** Why the peer's bytes are no longer parsed. @type {any} */
+    this.failure = null;
     /** @type {(() => void) | null} */
     this.delayedShutdown = null;
     this.feed = null;
@@ -182,6 +184,14 @@ class Connection {
     if (this.driver === 'fed') this.deliver();
   }
 
+  /**
+   * The response to the next request may come from now on, before the request is sent.
+   * @param {number} expect EXPECT
+   */
+  expectResponse(expect) {
+    if (this.driver !== 'detached') ring.command(this, COMMAND.EXPECT | this.choices(FRAMING.NONE, expect), 0);
+  }
+
   /** Bytes accepted and not yet with the kernel. */
   get writableLength() {
     if (this.driver === 'detached') return this.socket.writableLength ?? 0;
@@ -286,7 +296,8 @@ class Connection {
     if (this.isPaused || this.driver === 'detached') return;
     this.isPaused = true;
     ring.command(this, COMMAND.PAUSE, 0);
-    if (this.driver === 'fed') this.socket.pause();
+    // The socket's user sees it too, and the stream of a fed one stops by that.
+    this.socket.pause();
   }
 
   /** Reads on. */
@@ -294,7 +305,7 @@ class Connection {
     if (!this.isPaused || this.driver === 'detached') return;
     this.isPaused = false;
     ring.command(this, COMMAND.RESUME, 0);
-    if (this.driver === 'fed') this.socket.resume();
+    this.socket.resume();
   }
 
   /**
@@ -344,8 +355,14 @@ class Connection {
         break;
       case EVENT.PARSE_ERROR: {
         const error = parseError(bytes.latin1Slice(start, start + b), a, copy(bytes, start + b, end));
-        if (this.finishing !== null) this.finishing.error = error;
-        else this.resource.runInAsyncScope(callParseError, null, this, error);
+        if (this.finishing !== null) {
+          this.finishing.error = error;
+          break;
+        }
+        this.failure = error;
+        // The engine is done with this peer: the socket reads on, for its user, and for the end.
+        if (this.driver === 'local') this.demote();
+        this.resource.runInAsyncScope(callParseError, null, this, error);
         break;
       }
       case EVENT.END:
@@ -467,6 +484,12 @@ class Connection {
     this.giveBack();
     this.socket.on('close', onClose);
     this.startFeeding();
+    // The stream believes that a read is under way.
+    const handle = this.socket._handle;
+    if (handle && !this.isPaused) {
+      handle.reading = true;
+      handle.readStart();
+    }
     this.deliver();
   }
 
@@ -474,7 +497,16 @@ class Connection {
     this.driver = 'fed';
     this.feed = (chunk) => {
       if (this.driver !== 'fed') return;
-      ring.engine.feed(this.slot, typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
+      const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+      if (this.failure !== null) {
+        // What comes behind bytes that are not HTTP is none either, as llhttp has it.
+        const error = parseError(`${this.failure.code}\n${this.failure.reason}`, 0, bytes);
+        this.resource.runInAsyncScope(callParseError, null, this, error);
+        return;
+      }
+      // What was asked of the parser comes before what it is to parse.
+      ring.flush();
+      ring.engine.feed(this.slot, bytes);
       ring.readEvents();
     };
     this.socket.on('data', this.feed);

@@ -48,6 +48,7 @@ module.exports = {
     PAUSE: 6,
     RESUME: 7,
     UPGRADE: 8,
+    EXPECT: 9,
     MARK: 128,
     FRAMING_SHIFT: 0,
     EXPECT_SHIFT: 2,

@@ -203,7 +203,11 @@ function batch(fromLoop) {
       read(fromLoop);
       flush();
       settle();
-      if (hasEvents()) continue;
+      if (fromLoop) {
+        process._tickCallback();
+        flush();
+      }
+      if (hasEvents() || position > 0 || awaiting.length > 0) continue;
       // Rust's own loop goes on by itself; a batch that JavaScript began has to see to the connections the full ring kept waiting.
       if (fromLoop || eventWords[RING.BACKLOG] === 0) break;
       engine.run();
@@ -222,9 +226,19 @@ function read(fromLoop) {
   while (hasEvents()) {
     const at = eventWords[RING.HEAD];
     const word = at >> 2;
+    const connection = connections[eventWords[word + RECORD.SLOT]];
+    if (connection !== last) {
+      const previous = last;
+      last = connection;
+      if (previous !== undefined) {
+        // A tick may throw, and may read on itself: nothing of this record has been taken yet.
+        began = between(fromLoop, began);
+        continue;
+      }
+      if (fromLoop) began = performance.now();
+    }
     const kindAndFlags = eventWords[word + RECORD.KIND];
     const length = eventWords[word + RECORD.LENGTH];
-    const connection = connections[eventWords[word + RECORD.SLOT]];
     const a = eventWords[word + RECORD.A];
     const b = eventWords[word + RECORD.B];
     const isCurrent = connection !== undefined && connection.generation === eventWords[word + RECORD.GENERATION];
@@ -233,15 +247,10 @@ function read(fromLoop) {
     const flags = kindAndFlags >>> 8;
     const large = (flags & EVENT.OUT_OF_LINE) !== 0 ? engine.takeLarge() : null;
     if (!isCurrent) continue;
-    if (connection !== last) {
-      if (last !== undefined) began = between(fromLoop, began);
-      else if (fromLoop) began = performance.now();
-      last = connection;
-    }
     if (large === null) connection.onEvent(kindAndFlags & 0xff, flags, a, b, eventBytes, at + HEADER, at + HEADER + length);
     else connection.onEvent(kindAndFlags & 0xff, flags & ~EVENT.OUT_OF_LINE, a, b, large, 0, large.length);
   }
-  if (last !== undefined && fromLoop) between(true, began);
+  if (last !== undefined) between(fromLoop, began);
 }
 
 /** What Node does between two connections' reads: ticks and microtasks; and sending early when somebody is slow. */

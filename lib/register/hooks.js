@@ -40,7 +40,7 @@ function patchRequire(exportsOf) {
   const original = loader._load;
   loader._load = function _load(/** @type {unknown} */ request) {
     const found = exportsOf.get(request);
-    // biome-ignore lint/complexity/noArguments: how many arguments there are differs between Node's versions
+    // How many arguments there are differs between Node’s versions.
     return found === undefined ? Reflect.apply(original, this, arguments) : found;
   };
 }

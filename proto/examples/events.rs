@@ -1,7 +1,8 @@
 //! Prints what a connection makes of its input, for looking at and for holding against other parsers.
 //!
-//! One case per line of standard input, one line of events per case:
-//! `server|client|head|connect LENIENT-BITS MAX-HEAD SPLIT,SPLIT,...|- ESCAPED-INPUT`
+//! One case per line of standard input, one line of events per case. `AWAITED` is how many requests a client has sent, `!`
+//! refuses upgrades, `-` leaves the input in one piece:
+//! `server|client|head|connect[:AWAITED][!] LENIENT-BITS MAX-HEAD SPLIT,SPLIT...|- ESCAPED-INPUT`
 
 #[path = "../tests/support/events.rs"]
 mod events;
@@ -22,18 +23,24 @@ fn main() -> io::Result<()> {
 
 fn run(line: &str) -> Option<String> {
     let mut words = line.splitn(5, ' ');
-    let mut setting = match words.next()? {
-        "server" => Setting::new(Role::Server),
-        "client" => Setting::new(Role::Client),
-        "head" => Setting {
-            expect: Expect::Head,
-            ..Setting::new(Role::Client)
-        },
-        "connect" => Setting {
-            expect: Expect::Connect,
-            ..Setting::new(Role::Client)
-        },
+    let role = words.next()?;
+    let (role, accept) = role
+        .strip_suffix('!')
+        .map_or((role, true), |role| (role, false));
+    let (role, awaited) = role.split_once(':').unwrap_or((role, "100"));
+    let (role, expect) = match role {
+        "server" => (Role::Server, Expect::Message),
+        "client" => (Role::Client, Expect::Message),
+        "head" => (Role::Client, Expect::Head),
+        "connect" => (Role::Client, Expect::Connect),
         _ => return None,
+    };
+    let awaited = awaited.parse().ok()?;
+    let mut setting = Setting {
+        expect,
+        accept,
+        awaited,
+        ..Setting::new(role)
     };
     setting.leniency = Leniency::from_bits(words.next()?.parse().ok()?);
     setting.limits.max_head = words.next()?.parse().ok()?;

@@ -63,11 +63,10 @@ pub struct Connection {
 enum Exchanges {
     /// How many have been received.
     Received { unanswered: usize },
-    /// What each of those sent wants, and how many were answered before they were sent: a server may answer before it has
-    /// read anything. Whether anybody wants such a response, JavaScript knows.
+    /// What each of those sent wants; `announced`: the last is still to be sent.
     Sent {
         awaited: VecDeque<Expect>,
-        early: usize,
+        announced: bool,
     },
 }
 
@@ -91,13 +90,13 @@ impl Connection {
     pub fn new(role: Role, config: Config, now: Instant) -> Self {
         let (exchanges, waiting) = match role {
             Role::Server => (Exchanges::Received { unanswered: 0 }, Waiting::Head(now)),
-            Role::Client => {
-                let sent = Exchanges::Sent {
+            Role::Client => (
+                Exchanges::Sent {
                     awaited: VecDeque::new(),
-                    early: 0,
-                };
-                (sent, Waiting::Nothing)
-            }
+                    announced: false,
+                },
+                Waiting::Nothing,
+            ),
         };
         Connection {
             role,
@@ -200,7 +199,7 @@ impl Connection {
                     match reader.read(&input[from..], &mut self.parsed, &self.config) {
                         Ok(None) => return Step::More(input.len()),
                         Ok(Some(len)) => {
-                            self.message_ends(false, now);
+                            self.message_ends(true, now);
                             return Step::CompleteWithTrailers(from + len);
                         }
                         Err(error) => return self.fail(error, from),
@@ -239,6 +238,16 @@ impl Connection {
                 self.waiting = Waiting::Head(now);
                 strict::request(text, max_head, &mut self.parsed)
             }
+            Exchanges::Sent { awaited, .. } if awaited.is_empty() => {
+                return self.fail(
+                    ParseError::new(
+                        Code::UnsolicitedResponse,
+                        "Response without a request",
+                        from,
+                    ),
+                    0,
+                );
+            }
             Exchanges::Sent { .. } => strict::response(text, max_head, &mut self.parsed),
         };
         if let Some(len) = vouched {
@@ -274,10 +283,8 @@ impl Connection {
             Exchanges::Sent { awaited, .. } => awaited.front().copied().unwrap_or(Expect::Message),
         };
         let outlook = outlook(&self.parsed, expect, self.config.leniency);
-        if let (Exchanges::Sent { awaited, early }, false) = (&mut self.exchanges, outlook.interim)
-            && awaited.pop_front().is_none()
-        {
-            *early += 1;
+        if let (Exchanges::Sent { awaited, .. }, false) = (&mut self.exchanges, outlook.interim) {
+            awaited.pop_front();
         }
         let next = match outlook.body {
             _ if outlook.undecodable => Next::Undecodable,
@@ -378,7 +385,18 @@ impl Connection {
 
     // --- output --------------------------------------------------------------------------------------------------------
 
-    /// Begins a message. `head` is the finished text of its head. `expect` (client role) tells what response the request wants.
+    /// The response to the next request may come from now on, before the request itself is sent: a peer that answers early
+    /// is no worse than one that answers in time. Client role.
+    pub fn expect_response(&mut self, expect: Expect) {
+        if let Exchanges::Sent { awaited, announced } = &mut self.exchanges
+            && !std::mem::replace(announced, true)
+        {
+            awaited.push_back(expect);
+        }
+    }
+
+    /// Begins a message. `head` is the finished text of its head. `expect` (client role) tells what response the request wants,
+    /// unless [`expect_response`](Self::expect_response) has told it before.
     ///
     /// # Errors
     /// `MessageOpen`, `Closed`.
@@ -395,12 +413,10 @@ impl Connection {
             Writing::Closed => return Err(SendError::Closed),
         }
         self.writing = Writing::Message(framing);
-        if let Exchanges::Sent { awaited, early } = &mut self.exchanges {
-            if *early > 0 {
-                *early -= 1;
-            } else {
-                awaited.push_back(expect);
-            }
+        if let Exchanges::Sent { awaited, announced } = &mut self.exchanges
+            && !std::mem::take(announced)
+        {
+            awaited.push_back(expect);
         }
         out.extend_from_slice(head);
         Ok(())

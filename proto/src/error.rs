@@ -4,7 +4,8 @@ use thiserror::Error;
 
 macro_rules! codes {
     ($($name:ident = $text:literal),+ $(,)?) => {
-        /// Why a message was refused: llhttp's error codes, and the two that Node adds for its own limits.
+        /// Why a message was refused: llhttp's error codes, the two that Node adds for its own limits, and
+        /// `UnsolicitedResponse`, which is ours: llhttp keeps no account of requests.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Code {
             $(#[doc = concat!("`", $text, "`")] $name),+
@@ -29,6 +30,7 @@ codes! {
     InvalidMethod = "HPE_INVALID_METHOD",
     InvalidUrl = "HPE_INVALID_URL",
     InvalidConstant = "HPE_INVALID_CONSTANT",
+    UnsolicitedResponse = "HPE_UNSOLICITED_RESPONSE",
     InvalidVersion = "HPE_INVALID_VERSION",
     InvalidHeaderToken = "HPE_INVALID_HEADER_TOKEN",
     InvalidContentLength = "HPE_INVALID_CONTENT_LENGTH",

@@ -32,7 +32,7 @@ impl Environment {
         engine: Engine,
         drain: sys::napi_value,
     ) -> napi::Result<Rc<Self>> {
-        let callback = Callback::new(env, drain, "FERROHTTP")?;
+        let callback = Callback::new(env, drain)?;
         let fd = engine.poll_fd();
         let uv = Uv::find_cached();
         let this = Rc::new(Self {

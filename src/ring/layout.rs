@@ -99,6 +99,8 @@ layout! {
         RESUME = 7;
         /// The verdict on an upgrade; A is 1 to accept.
         UPGRADE = 8;
+        /// The response to the next request may come from now on. Flags: expect.
+        EXPECT = 9;
         /// Flag, above the kind's 8 bits: count it in the table's SENT when its bytes are with the kernel.
         MARK = 0x80;
         /// Framing's place among the flags.
