@@ -168,15 +168,14 @@ class Connection {
           )
         : false;
       if (fits) {
-        this.expectSent(sent);
         this.armKeepAlive();
-        return this.account(size);
+        return this.written(COMMAND.MESSAGE, size, sent);
       }
     }
     this.sendHead(text, framing, expect);
     if (chunk !== null && chunk.length > 0) this.sendBody(chunk, encoding, null);
     this.sendEnd('', sent);
-    return this.account(0);
+    return !this.needDrain;
   }
 
   /**
@@ -220,13 +219,17 @@ class Connection {
 
   write(kindAndFlags, data, encoding, sent) {
     if (this.driver === 'detached') return this.refuse(sent);
-    if (typeof data !== 'string' && data.byteLength >= LARGE && (kindAndFlags & 0xff) === COMMAND.BODY) {
+    const kind = kindAndFlags & 0xff;
+    if (kind === COMMAND.BODY && typeof data !== 'string' && data.byteLength >= LARGE) {
+      const isBelowMark = this.isBelowMark(data.byteLength);
       ring.flushWithBody(this, sent != null, data);
-    } else if (!ring.commandWith(this, this.marked(kindAndFlags, sent), data, encoding)) {
+      this.written(kind, 0, sent);
+      return isBelowMark || this.oweDrain();
+    }
+    if (!ring.commandWith(this, this.marked(kindAndFlags, sent), data, encoding)) {
       return this.write(kindAndFlags, Buffer.from(/** @type {string} */ (data), encoding), undefined, sent);
     }
-    this.expectSent(sent);
-    return this.account(data.length);
+    return this.written(kind, data.length, sent);
   }
 
   /** A write behind the connection's end: the callback hears of it, as from a destroyed stream. */
@@ -240,14 +243,43 @@ class Connection {
     return false;
   }
 
-  /** A mark was written: whoever waits for it is called when the table says so. */
-  expectSent(sent) {
+  /**
+   * A command was written, with `size` bytes that are not flushed and a mark if somebody wants to hear of it.
+   * @returns {boolean} whether the writer may go on
+   */
+  written(kind, size, sent) {
     if (sent != null) {
       // Who listens hears it in the context of the write, as from a stream.
       const hasListeners = typeof sent === 'function' || sent._eventsCount !== 0;
       this.marks.push(sent, hasListeners ? new AsyncResource('HTTPOUTGOINGMESSAGE') : null);
     }
-    if (sent != null || this.driver === 'fed') this.awaitOutput();
+    if (this.socket.timeout) this.socket._unrefTimer();
+    const isBelowMark = this.isBelowMark(size);
+    this.unflushed += size;
+    if (this.driver === 'fed' && kind !== COMMAND.BODY && kind !== COMMAND.MESSAGE_HEAD) {
+      // The stream's user may watch it being written: like Node, at once when a message ends.
+      this.flush();
+    } else if (sent != null || this.driver === 'fed') {
+      this.awaitOutput();
+    }
+    return isBelowMark || this.oweDrain();
+  }
+
+  /** Whether `size` more bytes leave the queue below the stream's high-water mark. */
+  isBelowMark(size) {
+    const epoch = ring.epoch;
+    if (this.epoch !== epoch) {
+      this.epoch = epoch;
+      this.unflushed = 0;
+    }
+    return this.writableLength + size < (this.socket.writableHighWaterMark ?? 16384);
+  }
+
+  /** The writer was told to wait. */
+  oweDrain() {
+    this.needDrain = true;
+    this.awaitOutput();
+    return false;
   }
 
   awaitOutput() {
@@ -255,21 +287,6 @@ class Connection {
       this.isAwaiting = true;
       ring.awaitOutput(this);
     }
-  }
-
-  /** Counts written bytes; whether the writer may go on. */
-  account(size) {
-    const epoch = ring.epoch;
-    if (this.epoch !== epoch) {
-      this.epoch = epoch;
-      this.unflushed = 0;
-    }
-    this.unflushed += size;
-    if (this.socket.timeout) this.socket._unrefTimer();
-    if (this.writableLength < (this.socket.writableHighWaterMark ?? 16384)) return true;
-    this.needDrain = true;
-    this.awaitOutput();
-    return false;
   }
 
   /** After a flush: calls who waited for what was sent. */
