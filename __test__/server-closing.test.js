@@ -79,7 +79,11 @@ test('after maxRequestsPerSocket requests clients are told to go, and further on
   const port = await listen(server);
   const answer = await talk(port, request('/1') + request('/2') + request('/3'));
   assert.deepStrictEqual(statuses(answer), [200, 200, 503]);
-  assert.deepStrictEqual(answer.match(/Connection: .*/g), ['Connection: keep-alive', 'Connection: close', 'Connection: close']);
+  assert.deepStrictEqual(answer.match(/Connection: .*/g), [
+    'Connection: keep-alive',
+    'Connection: close',
+    'Connection: close',
+  ]);
   assert.deepStrictEqual(dropped, ['/3']);
   assert.match(answer, /Keep-Alive: timeout=0, max=2\r\n/);
   await server[Symbol.asyncDispose]();

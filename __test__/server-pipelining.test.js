@@ -11,7 +11,7 @@ const bodies = (answer) => [...answer.matchAll(/\[(.*?)\]/g)].map((match) => mat
 test('pipelined requests are answered in their order, whatever the order of the answers', async () => {
   /** @type {import('node:http').ServerResponse[]} */
   const responses = [];
-  const server = http.createServer((req, res) => {
+  const server = http.createServer((_req, res) => {
     responses.push(res);
     if (responses.length < 3) return;
     for (const [i, each] of responses.entries()) assert.strictEqual(each.socket !== null, i === 0);

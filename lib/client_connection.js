@@ -265,7 +265,7 @@ const responses = {
 
   /**
    * @param {any} conn
-   * @param {Error} err
+   * @param {any} err
    */
   onParseError(conn, err) {
     const { socket } = conn;

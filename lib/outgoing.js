@@ -10,7 +10,7 @@ const { codes } = require('./errors');
 const { kUniqueHeaders, parseUniqueHeadersOption, writeHead } = require('./head');
 const { validateHeaderName, validateHeaderValue } = require('./headers');
 const headerMethods = require('./outgoing_headers');
-const { KIND, kHighWaterMark, kSocket, replay, send } = require('./send');
+const { KIND, kHighWaterMark, kSocket, kTurn, replay, send } = require('./send');
 
 const {
   ERR_HTTP_BODY_NOT_ALLOWED,
@@ -86,6 +86,7 @@ function OutgoingMessage(options) {
   this._closed = false;
 
   this[kSocket] = null;
+  this[kTurn] = null;
   this._header = null;
   this[kOutHeaders] = null;
   this[kUniqueHeaders] = null;

@@ -10,6 +10,11 @@ const { CRLF } = require('./common');
 
 const kSocket = Symbol('kSocket');
 const kHighWaterMark = Symbol('kHighWaterMark');
+/**
+ * On a message that has no socket yet: the Connection to which it may send all the same, because the messages before it have
+ * sent all they had; or null. What it sends is in its place on the wire, and goes out with theirs.
+ */
+const kTurn = Symbol('kTurn');
 
 /** What a piece is. */
 const KIND = Object.freeze({
@@ -48,6 +53,7 @@ function send(msg, kind, data, encoding, callback) {
   const socket = msg[kSocket];
   // Its 'close' is still to come; until then nothing is an error.
   if (socket?.destroyed) return false;
+  if (!socket && msg[kTurn]?.attached) return toConnection(msg, msg[kTurn], head, kind, data, encoding, callback);
   if (!socket || socket._httpMessage !== msg || !socket.writable)
     return queue(msg, head, kind, data, encoding, callback);
   if (msg.outputData.length > 0) msg._flushOutput(socket);
@@ -275,4 +281,4 @@ function writeChunk(socket, head, data, encoding, callback) {
   return socket.write(CRLF, 'latin1', callback);
 }
 
-module.exports = { KIND, expectOf, kHighWaterMark, kSocket, replay, send };
+module.exports = { KIND, expectOf, kHighWaterMark, kSocket, kTurn, replay, send };

@@ -63,7 +63,7 @@ function httpServerPreClose(server) {
  * @param {Function} [requestListener]
  */
 function Server(options, requestListener) {
-  if (!(this instanceof Server)) return new Server(options, requestListener);
+  if (!(this instanceof Server)) return new /** @type {any} */ (Server)(options, requestListener);
   const given = serverArguments(options, requestListener);
   storeHTTPOptions.call(this, given.options);
   const { noDelay = true, keepAlive, keepAliveInitialDelay, highWaterMark } = given.options;
@@ -118,6 +118,7 @@ const { captureRejectionSymbol } = EventEmitter;
 Object.assign(Server.prototype, {
   /**
    * What becomes of an async listener's rejection.
+   * @this {any}
    * @param {Error} err
    * @param {string | symbol} event
    * @param {...any} args
@@ -138,6 +139,7 @@ Object.assign(Server.prototype, {
     res.end(STATUS_CODES[500]);
   },
 
+  /** @this {any} */
   async [Symbol.asyncDispose]() {
     await promisify(this.close).call(this);
   },

@@ -1,7 +1,5 @@
 const { AsyncResource } = require('node:async_hooks');
 const { channel } = require('node:diagnostics_channel');
-const { STATUS_CODES } = require('node:http');
-const net = require('node:net');
 
 const { continueExpression, kIncomingMessage, kNeedDrain, leniency } = require('./common');
 const { ConnResetException, codes } = require('./errors');
@@ -10,6 +8,8 @@ const { complete, dumpUnread, isUntouched, kDetachAbortSignal, pushBody, setRequ
 const { Connection, HEAD } = require('./internal/connection');
 const { kFinished, kUniqueHeaders } = require('./outgoing');
 const { emitClose, kServerConnection, onServerResponseClose } = require('./response');
+const { kTurn } = require('./send');
+const { listen, socketOnError, unlisten } = require('./server_socket');
 
 /** One connection of a Server: requests in, their responses out in the same order, and what ends it. */
 
@@ -33,19 +33,6 @@ const NO_BODY = HEAD.CONTENT_LENGTH | HEAD.TRANSFER_ENCODING;
 
 /** What a Server's keepAliveTimeoutBuffer is when it is no number, in milliseconds. */
 const DEFAULT_BUFFER = 1000;
-
-/** @param {number} status */
-function refusal(status) {
-  return Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`, 'latin1');
-}
-
-const BAD_REQUEST = refusal(400);
-/** What is answered to a request that could not be read, by its error's code. @type {Record<string, Buffer>} */
-const REFUSALS = {
-  ERR_HTTP_REQUEST_TIMEOUT: refusal(408),
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: refusal(413),
-  HPE_HEADER_OVERFLOW: refusal(431),
-};
 
 /**
  * @param {unknown} msecs a Server's time-out, which its user may have set to anything
@@ -78,6 +65,8 @@ class HTTPServerAsyncResource extends AsyncResource {
     this.socket = socket;
   }
 }
+
+function noop() {}
 
 /** What hears of a connection that its server has given up. */
 const DEAF = { onHead: noop, onBody: noop, onComplete: noop, onParseError: noop, onTimeout: noop };
@@ -127,19 +116,7 @@ class ServerConnection {
       maxHeaderSize: server.maxHeaderSize || 0,
       lenient: leniency(server.httpValidation, server.insecureHTTPParser),
     });
-    socket.on('timeout', socketOnTimeout);
-    socket.on('error', socketOnError);
-    socket.on('end', socketOnEnd);
-    socket.on('close', socketOnClose);
-    socket.on('drain', socketOnDrain);
-    socket.on('resume', socketOnResume);
-    socket.on('pause', socketOnPause);
-    socket.setEncoding = socketSetEncoding;
-    if (this.conn.driver === 'local') {
-      socket.on = socketListeners.on;
-      socket.addListener = socketListeners.addListener;
-      socket.prependListener = socketListeners.prependListener;
-    }
+    listen(socket);
     server[kConnections]?.add(this);
     this.applyTimeouts();
   }
@@ -223,9 +200,22 @@ class ServerConnection {
       req._dumpAndCloseReadable();
       req._read();
     }
-    if (socket._httpMessage) this.waiting.push(res);
+    if (socket._httpMessage) this.line(res, socket._httpMessage);
     else res.assignSocket(socket);
     this.dispatch(req, res, flags);
+  }
+
+  /**
+   * Puts a response behind those that go first. Where they have ended, it need not wait for their 'finish' to send.
+   * @param {any} res
+   * @param {any} current the response that has the socket
+   */
+  line(res, current) {
+    const { conn, socket, waiting } = this;
+    const before = waiting.length > 0 ? waiting[waiting.length - 1] : current;
+    const hasSent = before.finished && before.outputData.length === 0 && !before._last;
+    if (hasSent && socket.writable) res[kTurn] = conn;
+    waiting.push(res);
   }
 
   /** @param {any} req */
@@ -350,14 +340,7 @@ class ServerConnection {
   handOver(req) {
     const { conn, server, socket } = this;
     this.close();
-    socket.removeListener('timeout', socketOnTimeout);
-    socket.removeListener('error', socketOnError);
-    socket.removeListener('end', socketOnEnd);
-    socket.removeListener('close', socketOnClose);
-    socket.removeListener('close', onServerResponseClose);
-    socket.removeListener('drain', socketOnDrain);
-    socket.removeListener('resume', socketOnResume);
-    socket.removeListener('pause', socketOnPause);
+    unlisten(socket);
     complete(req, '');
     const rest = conn.detach();
     socket.parser = null;
@@ -443,14 +426,15 @@ class ServerConnection {
   /** The socket has closed: what was going on on it is off. */
   abort() {
     const { unanswered, waiting } = this;
+    this.free();
+    this.conn.handler = DEAF;
+    this.socket.parser = null;
     this.unanswered = [];
     this.waiting = [];
     for (const req of unanswered) req.destroy(new ConnResetException('aborted'));
     for (const res of waiting) res.destroy(new ConnResetException('aborted'));
   }
 }
-
-// --- listeners, shared by all sockets: `this` is the socket, `socket[kServerConnection]` is what it belongs to ----------
 
 /** @this {any} a response that waits for its turn: what it queues counts for flood control */
 function notePendingData(/** @type {number} */ bytes) {
@@ -463,104 +447,6 @@ function notePendingData(/** @type {number} */ bytes) {
 function clearIncoming() {
   const connection = this.socket?.parser;
   if (connection?.incoming === this) connection.incoming = null;
-}
-
-function noop() {}
-
-/**
- * @this {any}
- * @param {Error & { code?: string }} err of the transport, of the parser, or for a request that takes too long
- */
-function socketOnError(err) {
-  // Further errors say nothing new.
-  this.removeListener('error', socketOnError);
-  if (this.listenerCount('error', noop) === 0) this.on('error', noop);
-  if (this.server.emit('clientError', err, this)) return;
-
-  // In the middle of a response anything written would pass for a part of it.
-  if (this.writable && !this._httpMessage?._headerSent) {
-    this.write(REFUSALS[err.code ?? ''] ?? BAD_REQUEST);
-    this[kServerConnection]?.conn.flush();
-  }
-  this.destroy(err);
-}
-
-/** @this {any} */
-function socketOnTimeout() {
-  const req = this.parser?.incoming;
-  const heard = [
-    req && !req.complete && req.emit('timeout', this),
-    this._httpMessage?.emit('timeout', this),
-    this.server.emit('timeout', this),
-  ];
-  if (!heard.some(Boolean)) this.destroy();
-}
-
-/** @this {any} */
-function socketOnEnd() {
-  const { conn, server, waiting } = this[kServerConnection];
-  const err = conn.finish();
-  const last = waiting.length > 0 ? waiting[waiting.length - 1] : this._httpMessage;
-  if (err instanceof Error) socketOnError.call(this, err);
-  else if (server.httpAllowHalfOpen && last) last._last = true;
-  else this.end();
-}
-
-/** @this {any} */
-function socketOnClose() {
-  const connection = this[kServerConnection];
-  // Some call a socket's listeners themselves, on other objects.
-  if (connection === undefined) return;
-  connection.free();
-  connection.conn.handler = DEAF;
-  this.parser = null;
-  connection.abort();
-}
-
-/** @this {any} */
-function socketOnDrain() {
-  this[kServerConnection].drained();
-}
-
-/** @this {any} */
-function socketOnResume() {
-  const conn = this[kServerConnection]?.conn;
-  if (conn === undefined) return;
-  // It comes late: flood control may have stopped the socket since.
-  if (this._paused) this.pause();
-  else conn.resume();
-}
-
-/** @this {any} */
-function socketOnPause() {
-  this[kServerConnection]?.conn.pause();
-}
-
-/**
- * A socket's `on` and its kin: who wants to hear the bytes themselves must get them from the socket, and so must the engine.
- * @param {'on' | 'addListener' | 'prependListener'} name
- */
-function socketListener(name) {
-  const original = net.Socket.prototype[name];
-  return function (/** @type {string} */ event, /** @type {any} */ listener) {
-    const conn = this[kServerConnection]?.conn;
-    if (conn === undefined) {
-      for (const each of Object.keys(socketListeners)) this[each] = net.Socket.prototype[each];
-    } else if (conn.driver === 'local' && (event === 'data' || event === 'readable')) {
-      conn.demote();
-    }
-    return original.call(this, event, listener);
-  };
-}
-
-const socketListeners = {
-  on: socketListener('on'),
-  addListener: socketListener('addListener'),
-  prependListener: socketListener('prependListener'),
-};
-
-function socketSetEncoding() {
-  throw new codes.ERR_HTTP_SOCKET_ENCODING();
 }
 
 module.exports = { ServerConnection, kConnections, kOptimizeEmptyRequests, kServerResponse };

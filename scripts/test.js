@@ -96,7 +96,7 @@ function ownSuites() {
       '--test-reporter=spec',
       '--test-concurrency=2',
       // Only so that a test that hangs comes to an end.
-      '--test-timeout=600000',
+      '--test-timeout=300000',
       ...(index === 0 ? files : onEach),
     ],
     env: { FERROHTTP_DRIVER: driver },

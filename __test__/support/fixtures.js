@@ -19,9 +19,24 @@ function wireFixtures() {
   return kinds;
 }
 
-/** @param {string} block */
+const ESCAPED = new Map([
+  ['r', '\r'],
+  ['n', '\n'],
+  ['t', '\t'],
+  ['\\', '\\'],
+]);
+
+/**
+ * A block's own line ends count for nothing; those of the message are escaped.
+ * @param {string} block
+ */
 function bytesOf(block) {
-  return Buffer.from(block, 'latin1');
+  const text = block.replaceAll('\n', '').replace(/\\(?:x([0-9a-fA-F]{2})|(.))/g, (whole, hex, letter) => {
+    const found = hex ? String.fromCharCode(Number.parseInt(hex, 16)) : ESCAPED.get(letter);
+    if (found === undefined) throw new Error(`no such escape: ${whole}`);
+    return found;
+  });
+  return Buffer.from(text, 'latin1');
 }
 
 /**

@@ -17,7 +17,11 @@ const LARGE = 16 * 1024;
 const FED_ONLY = process.env.FERROHTTP_DRIVER === 'fed' || !ring.engine.hasLocalDriver;
 
 /** Node's names of the time-outs, by their bits. */
-const TIMEOUT_NAMES = { [TIMEOUT.HEADERS]: 'headers', [TIMEOUT.REQUEST]: 'request', [TIMEOUT.KEEP_ALIVE]: 'keep-alive' };
+const TIMEOUT_NAMES = {
+  [TIMEOUT.HEADERS]: 'headers',
+  [TIMEOUT.REQUEST]: 'request',
+  [TIMEOUT.KEEP_ALIVE]: 'keep-alive',
+};
 
 /**
  * What a class implements to be told of its connection's messages; see ARCHITECTURE.md.
@@ -154,18 +158,24 @@ class Connection {
       // Node joins head and text and encodes both alike, unless a chunk's size stands between them.
       const headEncoding = typeof chunk === 'string' && framing !== FRAMING.CHUNKED ? encoding : 'latin1';
       const fits = isRingEncoding(headEncoding)
-        ? ring.commandMessage(this, this.marked(COMMAND.MESSAGE | this.choices(framing, expect), sent), text, headEncoding, chunk, encoding)
+        ? ring.commandMessage(
+            this,
+            this.marked(COMMAND.MESSAGE | this.choices(framing, expect), sent),
+            text,
+            headEncoding,
+            chunk,
+            encoding,
+          )
         : false;
       if (fits) {
-        this.expectSent(sent);
         this.armKeepAlive();
-        return this.account(size);
+        return this.written(COMMAND.MESSAGE, size, sent);
       }
     }
     this.sendHead(text, framing, expect);
     if (chunk !== null && chunk.length > 0) this.sendBody(chunk, encoding, null);
     this.sendEnd('', sent);
-    return this.account(0);
+    return !this.needDrain;
   }
 
   /**
@@ -209,32 +219,67 @@ class Connection {
 
   write(kindAndFlags, data, encoding, sent) {
     if (this.driver === 'detached') return this.refuse(sent);
-    if (typeof data !== 'string' && data.byteLength >= LARGE && (kindAndFlags & 0xff) === COMMAND.BODY) {
+    const kind = kindAndFlags & 0xff;
+    if (kind === COMMAND.BODY && typeof data !== 'string' && data.byteLength >= LARGE) {
+      const isBelowMark = this.isBelowMark(data.byteLength);
       ring.flushWithBody(this, sent != null, data);
-    } else if (!ring.commandWith(this, this.marked(kindAndFlags, sent), data, encoding)) {
+      this.written(kind, 0, sent);
+      return isBelowMark || this.oweDrain();
+    }
+    if (!ring.commandWith(this, this.marked(kindAndFlags, sent), data, encoding)) {
       return this.write(kindAndFlags, Buffer.from(/** @type {string} */ (data), encoding), undefined, sent);
     }
-    this.expectSent(sent);
-    return this.account(data.length);
+    return this.written(kind, data.length, sent);
   }
 
   /** A write behind the connection's end: the callback hears of it, as from a destroyed stream. */
   refuse(sent) {
     if (sent != null) {
-      const error = Object.assign(new Error('Cannot call write after a stream was destroyed'), { code: 'ERR_STREAM_DESTROYED' });
+      const error = Object.assign(new Error('Cannot call write after a stream was destroyed'), {
+        code: 'ERR_STREAM_DESTROYED',
+      });
       process.nextTick(callSent, sent, error);
     }
     return false;
   }
 
-  /** A mark was written: whoever waits for it is called when the table says so. */
-  expectSent(sent) {
+  /**
+   * A command was written, with `size` bytes that are not flushed and a mark if somebody wants to hear of it.
+   * @returns {boolean} whether the writer may go on
+   */
+  written(kind, size, sent) {
     if (sent != null) {
       // Who listens hears it in the context of the write, as from a stream.
       const hasListeners = typeof sent === 'function' || sent._eventsCount !== 0;
       this.marks.push(sent, hasListeners ? new AsyncResource('HTTPOUTGOINGMESSAGE') : null);
     }
-    if (sent != null || this.driver === 'fed') this.awaitOutput();
+    if (this.socket.timeout) this.socket._unrefTimer();
+    const isBelowMark = this.isBelowMark(size);
+    this.unflushed += size;
+    if (this.driver === 'fed' && kind !== COMMAND.BODY && kind !== COMMAND.MESSAGE_HEAD) {
+      // The stream's user may watch it being written: like Node, at once when a message ends.
+      this.flush();
+    } else if (sent != null || this.driver === 'fed') {
+      this.awaitOutput();
+    }
+    return isBelowMark || this.oweDrain();
+  }
+
+  /** Whether `size` more bytes leave the queue below the stream's high-water mark. */
+  isBelowMark(size) {
+    const epoch = ring.epoch;
+    if (this.epoch !== epoch) {
+      this.epoch = epoch;
+      this.unflushed = 0;
+    }
+    return this.writableLength + size < (this.socket.writableHighWaterMark ?? 16384);
+  }
+
+  /** The writer was told to wait. */
+  oweDrain() {
+    this.needDrain = true;
+    this.awaitOutput();
+    return false;
   }
 
   awaitOutput() {
@@ -242,21 +287,6 @@ class Connection {
       this.isAwaiting = true;
       ring.awaitOutput(this);
     }
-  }
-
-  /** Counts written bytes; whether the writer may go on. */
-  account(size) {
-    const epoch = ring.epoch;
-    if (this.epoch !== epoch) {
-      this.epoch = epoch;
-      this.unflushed = 0;
-    }
-    this.unflushed += size;
-    if (this.socket.timeout) this.socket._unrefTimer();
-    if (this.writableLength < (this.socket.writableHighWaterMark ?? 16384)) return true;
-    this.needDrain = true;
-    this.awaitOutput();
-    return false;
   }
 
   /** After a flush: calls who waited for what was sent. */
@@ -271,7 +301,7 @@ class Connection {
       const resource = this.marks.shift();
       if (resource === null) sent.onSent(null);
       else resource.runInAsyncScope(callSent, null, sent, null);
-      if (this.driver === 'detached') return;
+      if (!this.attached) return;
     }
     if (ring.figure(this, TABLE.QUEUED) === 0) {
       if (this.delayedShutdown !== null) {
@@ -573,7 +603,9 @@ class Connection {
     }
     this.release();
     if (marks.length === 0) return;
-    const error = Object.assign(new Error('Cannot call write after a stream was destroyed'), { code: 'ERR_STREAM_DESTROYED' });
+    const error = Object.assign(new Error('Cannot call write after a stream was destroyed'), {
+      code: 'ERR_STREAM_DESTROYED',
+    });
     process.nextTick(callMarks, marks, error);
   }
 
@@ -593,7 +625,10 @@ class Connection {
 /** Whether the socket's descriptor can be borrowed: nobody else reads it. */
 function isFree(socket) {
   return (
-    socket instanceof net.Socket && isLendable(socket) && socket.listenerCount('data') === 0 && socket.listenerCount('readable') === 0
+    socket instanceof net.Socket &&
+    isLendable(socket) &&
+    socket.listenerCount('data') === 0 &&
+    socket.listenerCount('readable') === 0
   );
 }
 

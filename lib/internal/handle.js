@@ -21,7 +21,6 @@ const WRITES = ['writeBuffer', 'writev', 'writeUtf8String', 'writeAsciiString', 
  * @property {(shutdown: () => void) => boolean} beforeShutdown true when `shutdown` will be called later
  * @property {() => void} onClose
  * @property {(referenced: boolean) => void} onReference
- * @property {() => boolean} isReferenced
  * @property {() => number} bytesRead
  * @property {() => number} bytesWritten
  */

@@ -11,7 +11,7 @@ mod events;
 use std::fs;
 use std::path::Path;
 
-use events::{Setting, replay, unescape};
+use events::{Setting, replay, unescape, without_offsets_of_limits};
 use ferrohttp_proto::{Expect, Leniency, Role};
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
@@ -87,20 +87,6 @@ fn setting(words: &str) -> Setting {
         }
     }
     setting
-}
-
-/// Where a limit is found to be broken depends on how the input is cut; everything else does not.
-fn without_offsets_of_limits(mut lines: Vec<String>) -> Vec<String> {
-    for line in &mut lines {
-        if line.contains("_OVERFLOW ") {
-            *line = line
-                .split(' ')
-                .filter(|word| word.parse::<usize>().is_err())
-                .collect::<Vec<_>>()
-                .join(" ");
-        }
-    }
-    lines
 }
 
 fn check(file: &str) {

@@ -1,0 +1,151 @@
+'use strict';
+
+const { STATUS_CODES } = require('node:http');
+const net = require('node:net');
+
+const { codes } = require('./errors');
+const { kServerConnection, onServerResponseClose } = require('./response');
+
+/**
+ * What a server's connection hears from its socket, whoever moves the bytes. The listeners are shared by all sockets:
+ * `this` is the socket, `socket[kServerConnection]` what it belongs to.
+ */
+
+/** @param {number} status */
+function refusal(status) {
+  return Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`, 'latin1');
+}
+
+const BAD_REQUEST = refusal(400);
+/** What is answered to a request that could not be read, by its error's code. @type {Record<string, Buffer>} */
+const REFUSALS = {
+  ERR_HTTP_REQUEST_TIMEOUT: refusal(408),
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: refusal(413),
+  HPE_HEADER_OVERFLOW: refusal(431),
+};
+
+function noop() {}
+
+/**
+ * @this {any}
+ * @param {Error & { code?: string }} err of the transport, of the parser, or for a request that takes too long
+ */
+function socketOnError(err) {
+  // Further errors say nothing new.
+  this.removeListener('error', socketOnError);
+  if (this.listenerCount('error', noop) === 0) this.on('error', noop);
+  if (this.server.emit('clientError', err, this)) return;
+
+  // In the middle of a response anything written would pass for a part of it.
+  if (this.writable && !this._httpMessage?._headerSent) {
+    this.write(REFUSALS[err.code ?? ''] ?? BAD_REQUEST);
+    this[kServerConnection]?.conn.flush();
+  }
+  this.destroy(err);
+}
+
+/** @this {any} */
+function socketOnTimeout() {
+  const req = this.parser?.incoming;
+  const heard = [
+    req && !req.complete && req.emit('timeout', this),
+    this._httpMessage?.emit('timeout', this),
+    this.server.emit('timeout', this),
+  ];
+  if (!heard.some(Boolean)) this.destroy();
+}
+
+/** @this {any} */
+function socketOnEnd() {
+  const { conn, server, waiting } = this[kServerConnection];
+  const err = conn.finish();
+  const last = waiting.length > 0 ? waiting[waiting.length - 1] : this._httpMessage;
+  if (err instanceof Error) socketOnError.call(this, err);
+  else if (server.httpAllowHalfOpen && last) last._last = true;
+  else this.end();
+}
+
+/** @this {any} */
+function socketOnClose() {
+  const connection = this[kServerConnection];
+  // Some call a socket's listeners themselves, on other objects.
+  if (connection === undefined) return;
+  connection.abort();
+}
+
+/** @this {any} */
+function socketOnDrain() {
+  this[kServerConnection].drained();
+}
+
+/** @this {any} */
+function socketOnResume() {
+  const conn = this[kServerConnection]?.conn;
+  if (conn === undefined) return;
+  // It comes late: flood control may have stopped the socket since.
+  if (this._paused) this.pause();
+  else conn.resume();
+}
+
+/** @this {any} */
+function socketOnPause() {
+  this[kServerConnection]?.conn.pause();
+}
+
+/**
+ * A socket's `on` and its kin: who wants to hear the bytes themselves must get them from the socket, and so must the engine.
+ * @param {'on' | 'addListener' | 'prependListener'} name
+ */
+function socketListener(name) {
+  const original = net.Socket.prototype[name];
+  return function (/** @type {string} */ event, /** @type {any} */ listener) {
+    const conn = this[kServerConnection]?.conn;
+    if (conn === undefined) {
+      for (const each of Object.keys(socketListeners)) this[each] = net.Socket.prototype[each];
+    } else if (conn.driver === 'local' && (event === 'data' || event === 'readable')) {
+      conn.demote();
+    }
+    return original.call(this, event, listener);
+  };
+}
+
+const socketListeners = {
+  on: socketListener('on'),
+  addListener: socketListener('addListener'),
+  prependListener: socketListener('prependListener'),
+};
+
+function socketSetEncoding() {
+  throw new codes.ERR_HTTP_SOCKET_ENCODING();
+}
+
+/** @param {any} socket taken over by a connection that has it in kServerConnection */
+function listen(socket) {
+  socket.on('timeout', socketOnTimeout);
+  socket.on('error', socketOnError);
+  socket.on('end', socketOnEnd);
+  socket.on('close', socketOnClose);
+  socket.on('drain', socketOnDrain);
+  socket.on('resume', socketOnResume);
+  socket.on('pause', socketOnPause);
+  socket.setEncoding = socketSetEncoding;
+  if (socket[kServerConnection].conn.driver === 'local') {
+    socket.on = socketListeners.on;
+    socket.addListener = socketListeners.addListener;
+    socket.prependListener = socketListeners.prependListener;
+  }
+}
+
+/** @param {any} socket handed over to its user */
+function unlisten(socket) {
+  socket.removeListener('timeout', socketOnTimeout);
+  socket.removeListener('error', socketOnError);
+  socket.removeListener('end', socketOnEnd);
+  socket.removeListener('close', socketOnClose);
+  socket.removeListener('close', onServerResponseClose);
+  socket.removeListener('drain', socketOnDrain);
+  socket.removeListener('resume', socketOnResume);
+  socket.removeListener('pause', socketOnPause);
+}
+
+module.exports = { listen, socketOnError, unlisten };
