@@ -361,7 +361,7 @@ class ServerConnection {
   holdFlood() {
     const { conn, socket } = this;
     if (socket._paused) return;
-    if (conn.needDrain || this.waitingBytes >= socket.writableHighWaterMark) {
+    if (conn.needDrain || socket.writableNeedDrain || this.waitingBytes >= socket.writableHighWaterMark) {
       socket._paused = true;
       conn.pause();
     }
