@@ -270,6 +270,8 @@ const responses = {
   onParseError(conn, err) {
     const { socket } = conn;
     const req = currentRequest(conn);
+    // It is an ordinary socket that the error's listeners find.
+    conn.detach();
     socket.removeListener('end', onSocketEnd);
     socket.destroy();
     // A second response, or bytes on an idle connection: nobody's error, but nothing behind them can be believed.

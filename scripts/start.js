@@ -17,7 +17,11 @@ async function start() {
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
     process.on(signal, () => server.kill(signal));
   }
+  // npm passes a signal on to the shell between it and us, which ends without a word.
+  const parent = process.ppid;
+  const watch = setInterval(() => process.ppid !== parent && server.kill('SIGTERM'), 250);
   server.on('exit', (code, signal) => {
+    clearInterval(watch);
     process.exitCode = signal ? 0 : (code ?? 1);
   });
 }

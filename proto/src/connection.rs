@@ -233,20 +233,14 @@ impl Connection {
     fn start(&mut self, input: &[u8], from: usize, now: Instant) -> Step {
         let text = &input[from..];
         let max_head = self.config.limits.max_head;
+        if matches!(&self.exchanges, Exchanges::Sent { awaited, .. } if awaited.is_empty()) {
+            let error = self.unsolicited(text);
+            return self.fail(error, from);
+        }
         let vouched = match &self.exchanges {
             Exchanges::Received { .. } => {
                 self.waiting = Waiting::Head(now);
                 strict::request(text, max_head, &mut self.parsed)
-            }
-            Exchanges::Sent { awaited, .. } if awaited.is_empty() => {
-                return self.fail(
-                    ParseError::new(
-                        Code::UnsolicitedResponse,
-                        "Response without a request",
-                        from,
-                    ),
-                    0,
-                );
             }
             Exchanges::Sent { .. } => strict::response(text, max_head, &mut self.parsed),
         };
@@ -267,6 +261,18 @@ impl Connection {
             Ok(Some(len)) => Step::GatheredHead(from + len, self.head_ends()),
             Err(error) => self.fail(error, from),
         }
+    }
+
+    /// What is wrong with `text`, where no response is awaited: that, unless it is none.
+    #[cold]
+    fn unsolicited(&mut self, text: &[u8]) -> ParseError {
+        self.parsed.clear();
+        self.parsed.start = Start::Response(0);
+        let known = Reader::head(self.role).read(text, &mut self.parsed, &self.config);
+        let unsolicited = "Response without a request";
+        known
+            .err()
+            .unwrap_or(ParseError::new(Code::UnsolicitedResponse, unsolicited, 0))
     }
 
     /// The head is whole: what is to be read next.

@@ -177,6 +177,22 @@ pub fn without_offsets_of_limits(mut lines: Vec<String>) -> Vec<String> {
     lines
 }
 
+/// The same must come of an input, in whichever two ways it was cut. But a limit is looked at where a name or a value ends or
+/// the input is cut, so of an input that breaks a limit and has another fault soon after, either may be found.
+pub fn assert_same(one: Vec<String>, other: Vec<String>) {
+    let (one, other) = (
+        without_offsets_of_limits(one),
+        without_offsets_of_limits(other),
+    );
+    if let ([rest @ .., last], [other_rest @ .., other_last]) = (one.as_slice(), other.as_slice()) {
+        let fail = last.starts_with("failed ") && other_last.starts_with("failed ");
+        if fail && rest == other_rest && format!("{last}{other_last}").contains("_OVERFLOW ") {
+            return;
+        }
+    }
+    assert_eq!(one, other);
+}
+
 /// Octets as a line of ASCII.
 pub fn escape(octets: &[u8]) -> String {
     octets.iter().fold(String::new(), |mut line, octet| {
