@@ -161,3 +161,139 @@ fn span_in(text: &[u8], part: &[u8]) -> Span {
     }
     Span::new(part.as_ptr().addr() - text.as_ptr().addr(), part.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{request, response};
+    use crate::connection::Role;
+    use crate::diagnose::Reader;
+    use crate::head::{Parsed, Start};
+    use crate::limits::Config;
+    use crate::method::Method;
+
+    type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+
+    /// All that is kept of a head, with its text.
+    fn kept(parsed: &Parsed, text: &[u8]) -> (String, Fields) {
+        let line = String::from_utf8_lossy(parsed.line.of(text));
+        let Parsed {
+            start,
+            version,
+            flags,
+            content_length,
+            ..
+        } = parsed;
+        let fields = parsed
+            .fields(text)
+            .map(|(name, value)| (name.to_vec(), value.to_vec()))
+            .collect();
+        (
+            format!("{start:?} {line} {version:?} {flags:?} {content_length}"),
+            fields,
+        )
+    }
+
+    /// What the cold reader keeps of the same head.
+    fn cold(role: Role, text: &[u8]) -> Option<(String, Fields)> {
+        let mut parsed = Parsed::new();
+        if role == Role::Client {
+            parsed.start = Start::Response(0);
+        }
+        let end = Reader::head(role).read(text, &mut parsed, &Config::default());
+        (end == Ok(Some(text.len()))).then(|| kept(&parsed, &parsed.text))
+    }
+
+    #[test]
+    fn vouched_for_heads_read_the_same_in_both_ways() {
+        let requests = [
+            "GET / HTTP/1.1\r\n\r\n",
+            "OPTIONS * HTTP/1.0\r\nHost:\r\n\r\n",
+            "QUERY /a?b#c?d HTTP/1.1\r\nA: b \t\r\nExpect: x\r\nHost: c\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 0012 \r\nConnection: a, Close ,upgrade\r\nUpgrade: h2c\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding:chunked\r\nProxy-Connection: keep-alive,\r\n\r\n",
+        ];
+        for text in requests {
+            let mut parsed = Parsed::new();
+            assert_eq!(
+                request(text.as_bytes(), 1000, &mut parsed),
+                Some(text.len()),
+                "{text}"
+            );
+            assert_eq!(
+                Some(kept(&parsed, text.as_bytes())),
+                cold(Role::Server, text.as_bytes()),
+                "{text}"
+            );
+        }
+        for text in [
+            "HTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.0 304\r\nA: b\r\n\r\n",
+            "HTTP/1.1 200 \r\nContent-Length: 1\r\n\r\n",
+            "HTTP/1.1 999 caf\u{e9}\r\nTransfer-Encoding: CHUNKED\r\n\r\n",
+        ] {
+            let mut parsed = Parsed::new();
+            assert_eq!(
+                response(text.as_bytes(), 1000, &mut parsed),
+                Some(text.len()),
+                "{text}"
+            );
+            assert_eq!(
+                Some(kept(&parsed, text.as_bytes())),
+                cold(Role::Client, text.as_bytes()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_llhttp_may_see_otherwise_is_left_to_the_cold_reader() {
+        for text in [
+            "GET / HTTP/1.1\n\r\n",
+            "GET / HTTP/1.1\r\n\n",
+            "GET / HTTP/1.1\r\nA: b\n\r\n",
+            "GET / HTTP/1.1\nA: b\r\n\r\n",
+            "GET / HTTP/1.1\r\nA: b\r\n\n",
+            "FOO / HTTP/1.1\r\n\r\n",
+            "PLAY / HTTP/1.1\r\n\r\n",
+            "CONNECT a:1 HTTP/1.1\r\n\r\n",
+            "GET http://a/ HTTP/1.1\r\n\r\n",
+            "GET /\u{e9} HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+            "GET / HTTP/1.1\r\nContent-Length: +1\r\n\r\n",
+            "GET / HTTP/1.1\r\nContent-Length:\r\n\r\n",
+            "GET / HTTP/1.1\r\nContent-Length: 18446744073709551616\r\n\r\n",
+            "GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
+            "GET / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+            "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\t\r\n\r\n",
+            "GET / HTTP/1.1\r\nA: b",
+        ] {
+            assert_eq!(
+                request(text.as_bytes(), 1000, &mut Parsed::new()),
+                None,
+                "{text}"
+            );
+        }
+        let long = "GET / HTTP/1.1\r\nA: b\r\n\r\n";
+        assert_eq!(
+            request(long.as_bytes(), long.len(), &mut Parsed::new()),
+            None
+        );
+    }
+
+    #[test]
+    fn every_ordinary_method_is_vouched_for() {
+        for method in Method::ALL
+            .iter()
+            .filter(|method| super::is_plain(**method))
+        {
+            let text = format!("{} / HTTP/1.1\r\n\r\n", method.as_str());
+            let mut parsed = Parsed::new();
+            assert_eq!(
+                request(text.as_bytes(), 1000, &mut parsed),
+                Some(text.len())
+            );
+            assert_eq!(parsed.start, Start::Request(*method));
+        }
+    }
+}
