@@ -310,6 +310,8 @@ class Connection {
         shutdown();
       }
       this.emitDrain();
+    } else if (this.needDrain && this.marks.length === 0) {
+      this.sendRaw('', 'latin1', nothing);
     }
   }
 
@@ -482,7 +484,7 @@ class Connection {
     if (ring.figure(this, TABLE.QUEUED) === 0) return false;
     this.delayedShutdown = shutdown;
     // A mark, so that the engine tells when the queue is empty.
-    this.sendRaw('', 'latin1', () => {});
+    this.sendRaw('', 'latin1', nothing);
     return true;
   }
 
@@ -653,6 +655,9 @@ function onConnect() {
 function onClose() {
   this[kConnection]?.letGo();
 }
+
+/** Whoever only needs the mark. */
+function nothing() {}
 
 const isRingEncoding = (encoding) =>
   !encoding || encoding === 'utf8' || encoding === 'utf-8' || encoding === 'latin1' || encoding === 'binary';
