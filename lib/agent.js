@@ -22,9 +22,6 @@ const WAITS_FOR_TUNNEL = 'kWaitForProxyTunnel';
 const MAX_FREE_SOCKETS = 256;
 /** How long before the server's announced Keep-Alive time-out a socket is given up, in ms. */
 const KEEP_ALIVE_BUFFER = 1000;
-/** The options that getName looks at. */
-const NAMED_BY = Object.freeze(['host', 'port', 'localAddress', 'family', 'socketPath']);
-
 /** Delay before the first TCP keep-alive probe, in ms. */
 const KEEP_ALIVE_MSECS = 1000;
 
@@ -191,10 +188,30 @@ Agent.prototype.createConnection = function createConnection(...args) {
  */
 Agent.prototype.getName = function getName(options) {
   if (!options) return 'localhost::';
-  let name = `${options.host || 'localhost'}:${options.port || ''}:${options.localAddress || ''}`;
-  if (options.family === 4 || options.family === 6) name += `:${options.family}`;
-  if (options.socketPath) name += `:${options.socketPath}`;
+  const { host, port, localAddress, family, socketPath } = options;
+  const last = lastName;
+  const isLast =
+    last.host === host &&
+    last.port === port &&
+    last.localAddress === localAddress &&
+    last.family === family &&
+    last.socketPath === socketPath;
+  if (isLast) return last.name;
+  let name = `${host || 'localhost'}:${port || ''}:${localAddress || ''}`;
+  if (family === 4 || family === 6) name += `:${family}`;
+  if (socketPath) name += `:${socketPath}`;
+  lastName = { host, port, localAddress, family, socketPath, name };
   return name;
+};
+
+/** What the last name was made of. A string just put together is slow as a key, and most names are asked for again at once. */
+let lastName = {
+  host: /** @type {any} */ (''),
+  port: /** @type {any} */ (''),
+  localAddress: /** @type {any} */ (''),
+  family: /** @type {any} */ (0),
+  socketPath: /** @type {any} */ (''),
+  name: 'localhost::',
 };
 
 /**
@@ -244,11 +261,24 @@ Agent.prototype.addRequest = function addRequest(req, options, port, localAddres
  * @returns {string}
  */
 function nameFor(agent, req, options) {
-  const own = agent.options;
-  const isPlain = agent.getName === Agent.prototype.getName && !NAMED_BY.some((key) => key in own);
+  const isPlain = agent.getName === Agent.prototype.getName && !choosesName(agent.options);
   if (!isPlain) return agent.getName(connectionOptions(agent, req, options));
   hostField(req);
   return agent.getName(options);
+}
+
+/**
+ * @param {Options} options of an Agent
+ * @returns {boolean}
+ */
+function choosesName(options) {
+  return (
+    'host' in options ||
+    'port' in options ||
+    'localAddress' in options ||
+    'family' in options ||
+    'socketPath' in options
+  );
 }
 
 /**

@@ -121,7 +121,7 @@ impl Connection {
                 proto::Event::Complete(_) => std::mem::take(&mut self.is_complete_implied),
                 proto::Event::Body(_) | proto::Event::Failed(_) => false,
             };
-            if !is_implied && write_event(&parsed, input, id, events) {
+            if !is_implied && write_event(&parsed, input, consumed, id, events) {
                 self.receiving = Receiving::Over;
             }
             consumed = input.len() - rest.len();
@@ -132,7 +132,7 @@ impl Connection {
     /// The peer has ended its side: what the protocol makes of that.
     pub fn finish(&mut self, id: (u32, u32), events: &mut Events) {
         if let Some(last) = self.proto.handle_eof() {
-            write_event(&last, &[], id, events);
+            write_event(&last, &[], 0, id, events);
         }
     }
 
@@ -159,10 +159,11 @@ pub fn report(error: &io::Error, flag: u32, (slot, generation): (u32, u32), even
     });
 }
 
-/// Writes the record for what was parsed; true when it was the last one.
+/// Writes the record for what was parsed, `consumed` bytes into `packet`; true when it was the last one.
 fn write_event(
     parsed: &proto::Event<'_>,
     packet: &[u8],
+    consumed: usize,
     (slot, generation): (u32, u32),
     events: &mut Events,
 ) -> bool {
@@ -193,7 +194,7 @@ fn write_event(
             let text = format!("{}\n{}", error.code.as_str(), error.reason);
             let mut payload = text.clone().into_bytes();
             payload.extend_from_slice(packet);
-            let (a, b) = (error.bytes_parsed as u32, text.len() as u32);
+            let (a, b) = ((consumed + error.bytes_parsed) as u32, text.len() as u32);
             events.push(
                 Header {
                     kind: event::PARSE_ERROR,

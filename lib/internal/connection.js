@@ -310,6 +310,8 @@ class Connection {
         shutdown();
       }
       this.emitDrain();
+    } else if (this.needDrain && this.marks.length === 0) {
+      this.sendRaw('', 'latin1', nothing);
     }
   }
 
@@ -445,12 +447,14 @@ class Connection {
     this.driver = 'local';
     const handle = this.socket._handle;
     lend(handle, this);
+    this.socket.push = pushToLent;
     if (handle.hasRef()) this.onReference(true);
   }
 
   giveBack() {
     const handle = this.socket._handle;
     this.onReference(false);
+    delete this.socket.push;
     if (handle) {
       giveBack(handle);
       handle.reading = false;
@@ -482,7 +486,7 @@ class Connection {
     if (ring.figure(this, TABLE.QUEUED) === 0) return false;
     this.delayedShutdown = shutdown;
     // A mark, so that the engine tells when the queue is empty.
-    this.sendRaw('', 'latin1', () => {});
+    this.sendRaw('', 'latin1', nothing);
     return true;
   }
 
@@ -653,6 +657,18 @@ function onConnect() {
 function onClose() {
   this[kConnection]?.letGo();
 }
+
+/**
+ * Somebody other than the engine brings bytes to a socket whose descriptor is lent: from here on the socket brings them all.
+ * @this {any}
+ */
+function pushToLent(chunk, encoding) {
+  if (chunk !== null) this[kConnection].demote();
+  return net.Socket.prototype.push.call(this, chunk, encoding);
+}
+
+/** Whoever only needs the mark. */
+function nothing() {}
 
 const isRingEncoding = (encoding) =>
   !encoding || encoding === 'utf8' || encoding === 'utf-8' || encoding === 'latin1' || encoding === 'binary';

@@ -254,6 +254,8 @@ function read(fromLoop) {
     if (large === null)
       connection.onEvent(kindAndFlags & 0xff, flags, a, b, eventBytes, at + HEADER, at + HEADER + length);
     else connection.onEvent(kindAndFlags & 0xff, flags & ~EVENT.OUT_OF_LINE, a, b, large, 0, large.length);
+    // Node runs ticks behind each part of a body, and not behind a head.
+    if (fromLoop && (kindAndFlags & 0xff) === EVENT.BODY) runTicks();
   }
   if (last !== undefined) between(fromLoop, began);
 }
