@@ -26,10 +26,14 @@ const kOnTimeout = 6;
 /** What kOnHeadersComplete answers. */
 const VERDICT = Object.freeze({ MESSAGE: 0, NO_BODY: 1, UPGRADE: 2 });
 
+/** @type {number[]} */
+const VERDICTS = Object.values(VERDICT);
+
 /** Fields that come with one call; where there are more, each such many come by kOnHeaders. */
 const FIELDS_AT_ONCE = 31;
 
 const CONNECT = METHODS_BY_CODE.indexOf('CONNECT');
+const SWITCHING_PROTOCOLS = 101;
 const LF = 10;
 const NOTHING = Buffer.alloc(0);
 
@@ -57,6 +61,7 @@ const CALLBACK_FAILURES = {
   [kOnHeaders]: { code: 'HPE_JS_EXCEPTION', reason: 'JS Exception' },
   [kOnHeadersComplete]: { code: 'HPE_CB_HEADERS_COMPLETE', reason: 'User callback error' },
   [kOnBody]: { code: 'HPE_JS_EXCEPTION', reason: 'JS Exception' },
+  [kOnExecute]: { code: 'HPE_JS_EXCEPTION', reason: 'JS Exception' },
   [kOnMessageComplete]: { code: 'HPE_CB_MESSAGE_COMPLETE', reason: '`on_message_complete` callback error' },
 };
 const OVERFLOW = { code: 'HPE_HEADER_OVERFLOW', reason: 'Header overflow' };
@@ -72,6 +77,7 @@ class TooManyFields extends Error {
 }
 
 class HTTPParser {
+  /** @type {number} */
   #stage = STAGE.NEW;
   #slot = -1;
   #requests = false;
@@ -86,12 +92,15 @@ class HTTPParser {
   /** What execute() was given. @type {Buffer | null} */
   #current = null;
 
+  /** @type {number} */
   #message = MESSAGE.NONE;
   #url = '';
   /** kOnHeaders has been called; from there on a head's fields come by it alone. */
   #haveFlushed = false;
-  /** What follows the message is not HTTP. */
+  /** The message last begun leaves HTTP, or may: nothing behind it is wrong. */
   #isUpgrade = false;
+  /** What follows the message is left to the caller. */
+  #isLast = false;
 
   /** @type {any} */
   #consumed = null;
@@ -146,7 +155,7 @@ class HTTPParser {
     this.#stage = STAGE.EXECUTING;
     this.#current = input;
     try {
-      return this.#inScope(() => this.#run(input, this.#slot));
+      return this.#run(input, this.#slot);
     } catch (error) {
       this.#failure ??= CALLBACK_FAILURES[kOnHeadersComplete];
       throw error;
@@ -158,19 +167,18 @@ class HTTPParser {
 
   /**
    * There is no more input.
-   * @returns {(Error & { bytesParsed: number, code: string, reason: string }) | undefined} what was cut off
+   * @returns {number | (Error & { bytesParsed: number, code: string, reason: string }) | undefined} what was cut off
    */
   finish() {
     if (this.#slot < 0 || this.#failure !== null || this.#stage !== STAGE.READY) return undefined;
     const slot = this.#slot;
     this.#stage = STAGE.EXECUTING;
     try {
-      return this.#inScope(() => {
-        for (const event of parsing.finish(slot)) {
-          if (event.kind === parsing.EVENT.PARSE_ERROR) return this.#fail(event.errorCode, event.reason, 0);
-          this.#endMessage(event.text, NOTHING, 0);
-        }
-      });
+      for (const event of parsing.finish(slot)) {
+        if (event.kind === parsing.EVENT.PARSE_ERROR) return this.#fail(event.errorCode, event.reason, 0);
+        this.#endMessage(event.text, NOTHING, 0);
+      }
+      return undefined;
     } finally {
       this.#settle();
     }
@@ -317,9 +325,11 @@ class HTTPParser {
     if (this.#requests) this.#url = start;
     const fields = text.length === startLength ? [] : text.slice(startLength).split('\n');
     const isUpgrade = (flags & HEAD.UPGRADE) !== 0;
+    /** @type {number} */
     let verdict = VERDICT.MESSAGE;
     try {
       const rest = this.#flushLong(fields);
+      this.#isUpgrade = isUpgrade;
       // As in node: without the callback nobody is told.
       if (this.#hears(kOnHeadersComplete)) {
         const isFlushed = this.#haveFlushed;
@@ -344,12 +354,13 @@ class HTTPParser {
       throw error;
     }
     if (this.#slot !== slot) return null;
-    if (!Object.values(VERDICT).includes(verdict)) {
+    if (!VERDICTS.includes(verdict)) {
       const { code, reason } = CALLBACK_FAILURES[kOnHeadersComplete];
       return this.#fail(code, reason, at);
     }
     this.#message = MESSAGE.HEADED;
-    this.#isUpgrade = isUpgrade || verdict === VERDICT.UPGRADE;
+    this.#isUpgrade ||= verdict === VERDICT.UPGRADE;
+    this.#isLast = this.#isUpgrade || (!this.#requests && code === SWITCHING_PROTOCOLS);
     const isTunnel = isUpgrade && this.#requests && code === CONNECT;
     parsing.goOn(slot, verdict === VERDICT.MESSAGE && !isTunnel);
     return null;
@@ -381,11 +392,9 @@ class HTTPParser {
    * @returns {boolean} whether what follows is another protocol's
    */
   #leaveMessage(slot) {
-    const isUpgrade = this.#isUpgrade;
-    this.#isUpgrade = false;
-    if (isUpgrade) parsing.takeUnread(slot);
+    if (this.#isLast) parsing.takeUnread(slot);
     parsing.goOn(slot, false);
-    return isUpgrade;
+    return this.#isLast;
   }
 
   // --- fields ---------------------------------------------------------------------------------------------------------
@@ -397,7 +406,7 @@ class HTTPParser {
    */
   #flushLong(fields) {
     if (fields.length === 0) return fields;
-    const max = /** @type {any} */ (this).maxHeaderPairs;
+    const max = this.#requests ? /** @type {any} */ (this).maxHeaderPairs : 0;
     const isLimited = typeof max === 'number' && max > 0;
     // Twice as many as there may be fields.
     const excess = isLimited && fields.length > max ? Math.floor(max / 2) : Number.POSITIVE_INFINITY;
@@ -447,8 +456,10 @@ class HTTPParser {
    */
   #call(name, ...args) {
     if (!this.#hears(name)) return undefined;
+    const callback = /** @type {any} */ (this)[name];
     try {
-      return /** @type {any} */ (this)[name](...args);
+      if (this.#resource === null) return callback.apply(this, args);
+      return this.#resource.runInAsyncScope(callback, this, ...args);
     } catch (error) {
       this.#failure = CALLBACK_FAILURES[name];
       throw error;
@@ -462,29 +473,19 @@ class HTTPParser {
    */
   #fail(code, reason, bytesParsed) {
     this.#failure = { code, reason };
-    return parseError(this.#failure, bytesParsed);
+    return this.#isUpgrade ? bytesParsed : parseError(this.#failure, bytesParsed);
   }
 
   /** @param {Buffer} bytes that a consumed stream has read */
   #executeRead(bytes) {
     const parsed = this.execute(bytes);
-    const onExecute = /** @type {any} */ (this)[kOnExecute];
-    if (this.#stage === STAGE.CLOSED || typeof onExecute !== 'function') return;
+    if (this.#stage === STAGE.CLOSED) return;
     this.#current = bytes;
     try {
-      this.#inScope(() => onExecute.call(this, parsed));
+      this.#call(kOnExecute, parsed);
     } finally {
       this.#current = null;
     }
-  }
-
-  /**
-   * @template T
-   * @param {() => T} work
-   * @returns {T}
-   */
-  #inScope(work) {
-    return this.#resource === null ? work() : this.#resource.runInAsyncScope(work);
   }
 
   /** Behind execute(). */
@@ -539,4 +540,13 @@ Object.assign(HTTPParser, {
   ...LENIENT,
 });
 
-module.exports = { HTTPParser, kOnBody, kOnExecute, kOnHeaders, kOnHeadersComplete, kOnMessageBegin, kOnMessageComplete, kOnTimeout };
+module.exports = {
+  HTTPParser,
+  kOnBody,
+  kOnExecute,
+  kOnHeaders,
+  kOnHeadersComplete,
+  kOnMessageBegin,
+  kOnMessageComplete,
+  kOnTimeout,
+};
