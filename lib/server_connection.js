@@ -7,6 +7,7 @@ const { rootApplications } = require('./express_rooting');
 const { complete, dumpUnread, isUntouched, kDetachAbortSignal, pushBody, setRequestHead } = require('./incoming');
 const { Connection, HEAD } = require('./internal/connection');
 const { kFinished, kUniqueHeaders } = require('./outgoing');
+const { kOnTimeout } = require('./parser');
 const { emitClose, kServerConnection, onServerResponseClose } = require('./response');
 const { kTurn } = require('./send');
 const { listen, socketOnError, unlisten } = require('./server_socket');
@@ -157,6 +158,11 @@ class ServerConnection {
 
   free() {
     this.close();
+  }
+
+  /** What node's parser has where its connection's time-outs are told. */
+  get [kOnTimeout]() {
+    return this.conn?.handler === this ? this.onTimeout : null;
   }
 
   // --- what the engine has read ---------------------------------------------------------------------------------------
