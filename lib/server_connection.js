@@ -434,6 +434,15 @@ class ServerConnection {
     else req.on('end', clearIncoming);
   }
 
+  /** The socket's descriptor goes to another process, which will answer: this one's response has no socket any more. */
+  onTaken() {
+    const { socket } = this;
+    this.free();
+    this.conn.handler = DEAF;
+    socket.parser = null;
+    socket._httpMessage?.detachSocket(socket);
+  }
+
   /** The socket has closed: what was going on on it is off. */
   abort() {
     const { unanswered, waiting } = this;

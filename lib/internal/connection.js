@@ -31,6 +31,7 @@ const TIMEOUT_NAMES = {
  * @property {(conn: Connection, trailers: string) => void} onComplete
  * @property {(conn: Connection, error: Error) => void} onParseError
  * @property {(conn: Connection, kind: string) => void} [onTimeout]
+ * @property {(conn: Connection) => void} [onTaken] the descriptor is another process's
  */
 
 /** @typedef {((error: Error | null) => void) | { onSent(error: Error | null): void, _eventsCount?: number } | null | undefined} Sent */
@@ -492,6 +493,11 @@ class Connection {
 
   onClose() {
     this.letGo();
+  }
+
+  onTaken() {
+    this.letGo();
+    this.handler.onTaken?.(this);
   }
 
   onReference(referenced) {
