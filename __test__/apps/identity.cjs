@@ -17,7 +17,8 @@ async function look() {
     fromModule: await import('./identity-static.mjs').then((m) => m.same(ferrohttp)),
   };
   for (const part of ['agent', 'client', 'common', 'incoming', 'outgoing', 'server']) {
-    const own = require(`../../lib/${part}.js`);
+    // `common` is the one whose name stood for something else already.
+    const own = require(part === 'common' ? '../../lib/http_common.js' : `../../lib/${part}.js`);
     report[part] =
       require(`_http_${part}`) === own &&
       require(`node:_http_${part}`) === own &&
