@@ -3,7 +3,7 @@
 // The fed transport: a JavaScript stream moves the bytes. Its data goes to the engine's parser, what the engine has framed goes to its write.
 
 const { TABLE } = require('./layout');
-const { parseError, tellParseError } = require('./events');
+const { parseError, tellDrain, tellParseError } = require('./events');
 const ring = require('./ring');
 
 /** What a socket's user may call that must not overtake what the engine holds. */
@@ -90,14 +90,17 @@ class Fed {
   /** Gives the stream what the engine has framed; who waits for it is called by the stream. */
   settle() {
     const { connection } = this;
-    if (ring.figure(connection, TABLE.QUEUED) === 0 && connection.marks.isEmpty) return connection.emitDrain();
-    const output = ring.engine.takeOutput(connection.slot);
-    const marks = connection.marks.take();
-    if (output.length === 0) return marks.tellAll(null);
-    const accepted = connection.socket.write(output, (error) => marks.tellAll(error ?? null));
+    const isOwedDrain = connection.needDrain;
+    connection.needDrain = false;
+    let isAccepted = connection.socket.writableNeedDrain !== true;
+    if (ring.figure(connection, TABLE.QUEUED) > 0 || !connection.marks.isEmpty) {
+      const output = ring.engine.takeOutput(connection.slot);
+      const marks = connection.marks.take();
+      if (output.length === 0) marks.tellAll(null);
+      else isAccepted = connection.socket.write(output, (error) => marks.tellAll(error ?? null));
+    }
     // Refused: the stream's own 'drain' comes.
-    if (accepted) connection.emitDrain();
-    else connection.needDrain = false;
+    if (isOwedDrain && isAccepted) tellDrain(connection);
   }
 }
 
