@@ -82,7 +82,7 @@ test('a response waits for a slow reader: write() says false, and drain comes wh
   reader.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
   /** @type {import('node:http').ServerResponse} */
   const res = await response.promise;
-  const piece = Buffer.alloc(1 << 14, 'p');
+  const piece = Buffer.alloc(1 << 20, 'p');
   let written = 0;
   let drained = 0;
   res.on('drain', () => drained++);
@@ -172,7 +172,7 @@ test('a client’s upload waits for a slow server', options, async (t) => {
   const port = await listen(t, server);
   const req = http.request({ port, method: 'PUT', agent: false });
   req.on('error', () => {});
-  const piece = Buffer.alloc(1 << 14, 'p');
+  const piece = Buffer.alloc(1 << 20, 'p');
   let written = 0;
   let drained = 0;
   req.on('drain', () => drained++);

@@ -61,7 +61,7 @@ function hasTooManyFields(text, start, maxHeadersCount) {
 class HTTPServerAsyncResource extends AsyncResource {
   /** @param {any} socket */
   constructor(socket) {
-    super('HTTPINCOMINGMESSAGE');
+    super('HTTPINCOMINGMESSAGE', { requireManualDestroy: true });
     this.socket = socket;
   }
 }
@@ -81,6 +81,8 @@ class ServerConnection {
     this.socket = socket;
     /** @type {any} */
     this.conn = null;
+    /** @type {AsyncResource | null} */
+    this.resource = new HTTPServerAsyncResource(socket);
     /** The request last begun, until it is answered and read. @type {any} */
     this.incoming = null;
     /** Requests not answered yet. The first one's response has the socket, those of the others wait. @type {any[]} */
@@ -112,7 +114,7 @@ class ServerConnection {
     if (server.timeout && typeof socket.setTimeout === 'function') socket.setTimeout(server.timeout);
     this.conn = Connection.attach(socket, this, {
       role: 'server',
-      resource: new HTTPServerAsyncResource(socket),
+      resource: this.resource,
       maxHeaderSize: server.maxHeaderSize || 0,
       lenient: leniency(server.httpValidation, server.insecureHTTPParser),
     });
@@ -145,9 +147,12 @@ class ServerConnection {
     return conn.idle && (!socket._httpMessage || socket._httpMessage.finished);
   }
 
-  /** It counts no longer among its Server's. Named as the parser's methods that do this in Node. */
+  /** It counts no longer among its Server's, and its context has no more events. Named as the parser's methods that do this in Node. */
   close() {
     this.server[kConnections]?.delete(this);
+    if (this.resource === null) return;
+    this.resource.emitDestroy();
+    this.resource = null;
   }
 
   free() {
@@ -361,7 +366,7 @@ class ServerConnection {
   holdFlood() {
     const { conn, socket } = this;
     if (socket._paused) return;
-    if (conn.needDrain || this.waitingBytes >= socket.writableHighWaterMark) {
+    if (conn.needDrain || socket.writableNeedDrain || this.waitingBytes >= socket.writableHighWaterMark) {
       socket._paused = true;
       conn.pause();
     }

@@ -13,6 +13,9 @@ const REGISTER_CJS = path.join(ROOT, 'register.cjs');
 /** Node's arguments that put ferrohttp in http's place; none when the tests run on stock http. */
 const registerArgs = stock ? [] : ['--import', REGISTER_ESM];
 
+// Only so that a child that hangs comes to an end, and its test with it.
+const HANGS = { timeout: 200_000, killSignal: /** @type {const} */ ('SIGKILL') };
+
 /** @typedef {{ code: number | null, signal: string | null, stdout: string, stderr: string }} Outcome */
 
 /**
@@ -23,7 +26,7 @@ const registerArgs = stock ? [] : ['--import', REGISTER_ESM];
  * @returns {Promise<Outcome>}
  */
 async function run(args, { command = process.execPath, cwd, env, input } = {}) {
-  const child = spawn(command, args, { cwd, env: { ...withoutTestContext(), ...env }, stdio: 'pipe' });
+  const child = spawn(command, args, { cwd, env: { ...withoutTestContext(), ...env }, stdio: 'pipe', ...HANGS });
   child.stdin.on('error', () => {});
   child.stdin.end(input);
   const outcome = gather(child);
@@ -43,6 +46,7 @@ async function startApp(name, { execArgv = registerArgs, env, args = [] } = {}) 
     execArgv,
     env: { ...withoutTestContext(), ...env },
     silent: true,
+    ...HANGS,
   });
   const outcome = gather(child);
   // Not 'close': Node does not emit it when it was the parent that disconnected.

@@ -447,12 +447,14 @@ class Connection {
     this.driver = 'local';
     const handle = this.socket._handle;
     lend(handle, this);
+    this.socket.push = pushToLent;
     if (handle.hasRef()) this.onReference(true);
   }
 
   giveBack() {
     const handle = this.socket._handle;
     this.onReference(false);
+    delete this.socket.push;
     if (handle) {
       giveBack(handle);
       handle.reading = false;
@@ -654,6 +656,15 @@ function onConnect() {
 /** @this {any} */
 function onClose() {
   this[kConnection]?.letGo();
+}
+
+/**
+ * Somebody other than the engine brings bytes to a socket whose descriptor is lent: from here on the socket brings them all.
+ * @this {any}
+ */
+function pushToLent(chunk, encoding) {
+  if (chunk !== null) this[kConnection].demote();
+  return net.Socket.prototype.push.call(this, chunk, encoding);
 }
 
 /** Whoever only needs the mark. */

@@ -3,9 +3,11 @@
 #[path = "support/pair.rs"]
 mod pair;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use ferrohttp_proto::{Expect, Framing, Method, Timeout, Timeouts};
+use ferrohttp_proto::{
+    Config, Connection, Event, Expect, Framing, Method, Role, Timeout, Timeouts,
+};
 use pair::{Dice, Message, Pair};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -184,7 +186,7 @@ fn stray_bytes_on_an_idle_client_connection_are_a_failure() {
         .out
         .extend_from_slice(b"HTTP/1.1 408 Request Timeout\r\n\r\n");
     pair.carry(&mut dice);
-    assert_eq!(pair.client.failures, ["HPE_INVALID_CONSTANT"]);
+    assert_eq!(pair.client.failures, ["HPE_UNSOLICITED_RESPONSE"]);
     assert!(!pair.client.connection.is_idle());
 }
 
@@ -206,7 +208,7 @@ fn after(pair: &mut Pair, seconds: u32) -> Option<Timeout> {
         .server
         .connection
         .poll_timeout()
-        .is_some_and(|deadline| deadline <= pair.now);
+        .is_some_and(|(deadline, _)| deadline <= pair.now);
     let timeout = pair.server.connection.handle_timeout(pair.now);
     assert_eq!(
         timeout.is_some(),
@@ -332,4 +334,34 @@ fn an_accepted_upgrade_has_no_deadlines() {
     );
     pair.server.connection.upgrade_verdict(true);
     assert_eq!(after(&mut pair, 1000), None);
+}
+
+#[test]
+fn a_response_that_was_announced_may_come_before_its_request_is_sent() {
+    let mut client = Connection::new(Role::Client, Config::default(), Instant::now());
+    client.expect_response(Expect::Head);
+    let mut input = &b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"[..];
+    let now = Instant::now();
+    assert!(matches!(
+        client.poll_event(&mut input, now),
+        Some(Event::Head(_))
+    ));
+    assert!(
+        matches!(client.poll_event(&mut input, now), Some(Event::Complete(_))),
+        "a response to HEAD"
+    );
+    let mut out = Vec::new();
+    client
+        .send_head(
+            b"HEAD / HTTP/1.1\r\n\r\n",
+            Framing::None,
+            Expect::Head,
+            &mut out,
+        )
+        .unwrap();
+    client.send_end(b"", now, &mut out).unwrap();
+    assert!(
+        client.is_idle(),
+        "the request that was announced owes no second response"
+    );
 }

@@ -39,5 +39,5 @@ facades.bind(() => {
     setMaxIdleHTTPParsers,
     validateHeaderName,
     validateHeaderValue,
-  } = m);
+  } = /** @type {any} */ (m));
 });

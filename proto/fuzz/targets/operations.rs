@@ -89,7 +89,7 @@ fuzz_target!(|case: (bool, u16, u16, Vec<Operation<'_>>)| {
                 now += Duration::from_millis(u64::from(milliseconds));
                 let passed = connection
                     .poll_timeout()
-                    .is_some_and(|deadline| deadline <= now);
+                    .is_some_and(|(deadline, _)| deadline <= now);
                 assert_eq!(connection.handle_timeout(now).is_some(), passed);
             }
             Operation::Verdict(accept) => connection.upgrade_verdict(accept),
