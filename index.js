@@ -4,9 +4,10 @@ const host = require('node:http');
 
 const agent = require('./lib/agent');
 const { ClientRequest, get, request } = require('./lib/client');
-const { methods, parsers } = require('./lib/common');
+const { methods } = require('./lib/common');
 const { IncomingMessage } = require('./lib/incoming');
 const { OutgoingMessage, validateHeaderName, validateHeaderValue } = require('./lib/outgoing');
+const { parsers } = require('./lib/parser_pool');
 const { setGlobalProxyFromEnv } = require('./lib/proxy');
 const { _connectionListener, STATUS_CODES, Server, ServerResponse } = require('./lib/server');
 const { validateInteger } = require('./lib/validators');

@@ -40,6 +40,8 @@ const kWiring = Symbol('wiring');
 /** What a socket's connection was attached with, to see whether it suits the next request. */
 const kLeniency = Symbol('leniency');
 const kMaxHeaderSize = Symbol('maxHeaderSize');
+/** A socket's ResponseParser. */
+const kParser = Symbol('parser');
 
 const requestError = diagnostics.channel('http.client.request.error');
 const responseFinish = diagnostics.channel('http.client.response.finish');
@@ -150,6 +152,9 @@ function attach(req, socket) {
   req.socket = socket;
   req[kStage] = STAGE.ATTACHED;
   socket._httpMessage = req;
+  socket[kParser] ??= new ResponseParser(socket);
+  socket.parser = socket[kParser];
+  req.parser = socket.parser;
   if (!socket.destroyed) {
     const conn = engage(req, socket);
     conn.resource = req[kResource];
@@ -178,7 +183,6 @@ function engage(req, socket) {
   }
   socket[kLeniency] = lenient;
   socket[kMaxHeaderSize] = maxHeaderSize;
-  socket.parser = null;
   return Connection.attach(socket, responses, { role: 'client', resource: req[kResource], maxHeaderSize, lenient });
 }
 
@@ -225,24 +229,8 @@ const responses = {
     setResponseHead(res, text, flags, status, reasonLength, req.maxHeadersCount);
     res.joinDuplicateHeaders = req.joinDuplicateHeaders;
 
-    if (flags & HEAD.UPGRADE || req.method === 'CONNECT') {
-      surrender(conn, req, res);
-      return;
-    }
-    if (isInterim(status)) {
-      emitInterim(req, res);
-      return;
-    }
-    if (!(flags & HEAD.KEEP_ALIVE)) req.shouldKeepAlive = false;
-    if (responseFinish.hasSubscribers) responseFinish.publish({ request: req, response: res });
-    req.res = res;
-    res.req = req;
-    // Readable's own `on` would make the stream's state.
-    EventEmitter.prototype.on.call(res, 'end', onResponseEnd);
-    socket.on('timeout', onResponseTimeout);
-
-    if (req.aborted || !req.emit('response', res)) dump(res);
-    if (status === 304) res.complete = true;
+    if (flags & HEAD.UPGRADE || req.method === 'CONNECT') surrender(conn, req, res);
+    else takeResponse(req, res, (flags & HEAD.KEEP_ALIVE) !== 0);
   },
 
   /**
@@ -259,8 +247,10 @@ const responses = {
    * @param {string} trailers
    */
   onComplete(conn, trailers) {
-    const res = currentRequest(conn)?.res;
-    if (res) complete(res, trailers);
+    const req = currentRequest(conn);
+    if (!req?.res) return;
+    complete(req.res, trailers);
+    dropParser(req, conn.socket);
   },
 
   /**
@@ -272,14 +262,78 @@ const responses = {
     const req = currentRequest(conn);
     // It is an ordinary socket that the error's listeners find.
     conn.detach();
+    socket.parser = null;
     socket.removeListener('end', onSocketEnd);
     socket.destroy();
     // A second response, or bytes on an idle connection: nobody's error, but nothing behind them can be believed.
     if (req === null || err.code === 'HPE_UNSOLICITED_RESPONSE') return;
     socket._hadError = true;
+    req.parser = null;
     emitError(req, err);
   },
 };
+
+/**
+ * @param {ClientRequest} req
+ * @param {any} res
+ * @param {boolean} shouldKeepAlive whether the connection outlives it
+ */
+function takeResponse(req, res, shouldKeepAlive) {
+  const { socket } = req;
+  if (isInterim(res.statusCode)) {
+    emitInterim(req, res);
+    return;
+  }
+  if (!shouldKeepAlive) req.shouldKeepAlive = false;
+  if (responseFinish.hasSubscribers) responseFinish.publish({ request: req, response: res });
+  req.res = res;
+  res.req = req;
+  // Readable's own `on` would make the stream's state.
+  EventEmitter.prototype.on.call(res, 'end', onResponseEnd);
+  socket.on('timeout', onResponseTimeout);
+
+  if (req.aborted || !req.emit('response', res)) dump(res);
+  if (res.statusCode === 304) res.complete = true;
+}
+
+/**
+ * What node shows of a response's reading as `parser` of socket and request, until the response has been read. It keeps nothing: all of it
+ * is looked up.
+ */
+class ResponseParser {
+  /** @param {Socket} socket */
+  constructor(socket) {
+    this.socket = socket;
+  }
+
+  /** @returns {ClientRequest | null} */
+  get outgoing() {
+    return this.socket.parser === this ? this.socket._httpMessage : null;
+  }
+
+  get incoming() {
+    return this.outgoing?.res ?? null;
+  }
+
+  get joinDuplicateHeaders() {
+    return this.outgoing?.joinDuplicateHeaders ?? null;
+  }
+
+  get onIncoming() {
+    const { outgoing } = this;
+    return outgoing && takeResponse.bind(null, outgoing);
+  }
+}
+
+/**
+ * The response has been read, or never will be.
+ * @param {ClientRequest} req
+ * @param {Socket} socket
+ */
+function dropParser(req, socket) {
+  req.parser = null;
+  socket.parser = null;
+}
 
 /**
  * Throws a response away. Unread, it would hold up its connection for ever; and its 'end' must come, to free the socket.
@@ -328,6 +382,7 @@ function surrender(conn, req, res) {
   req.upgradeOrConnect = true;
   req[kStage] = STAGE.SURRENDERED;
   const head = conn.detach();
+  dropParser(req, socket);
   socket.emit('agentRemove');
   unwire(socket);
   socket._httpMessage = null;
@@ -462,6 +517,7 @@ function onSocketClose() {
   const { res } = req;
   req[kStage] = STAGE.RELEASED;
   req.destroyed = true;
+  dropParser(req, this);
   if (res) {
     if (!res.complete) res.destroy(new ConnResetException('aborted'));
     close(req);

@@ -102,66 +102,6 @@ function calculateLenientFlags(httpValidation, insecureHTTPParser) {
 }
 
 /**
- * node's parser object, which some packages drive by hand. ferrohttp's messages never pass through one.
- * Not there yet: constructing one throws.
- */
-class HTTPParser {
-  constructor() {
-    throw new Error('ferrohttp: HTTPParser is not implemented yet');
-  }
-}
-Object.assign(HTTPParser, {
-  REQUEST: 1,
-  RESPONSE: 2,
-  kOnMessageBegin: 0,
-  kOnHeaders: 1,
-  kOnHeadersComplete: 2,
-  kOnBody: 3,
-  kOnMessageComplete: 4,
-  kOnExecute: 5,
-  kOnTimeout: 6,
-  kLenientNone: 0,
-  kLenientHeaders: 1 << 0,
-  kLenientChunkedLength: 1 << 1,
-  kLenientKeepAlive: 1 << 2,
-  kLenientTransferEncoding: 1 << 3,
-  kLenientVersion: 1 << 4,
-  kLenientDataAfterClose: 1 << 5,
-  kLenientOptionalLFAfterCR: 1 << 6,
-  kLenientOptionalCRLFAfterChunk: 1 << 7,
-  kLenientOptionalCRBeforeLF: 1 << 8,
-  kLenientSpacesAfterChunkSize: 1 << 9,
-  kLenientHeaderValueRelaxed: 1 << 10,
-  kLenientAll: LLHTTP_FLAGS[LENIENCY.INSECURE],
-});
-
-/** node's pool of parsers: `max` is what setMaxIdleHTTPParsers sets; there is nothing to pool here. */
-const parsers = {
-  name: 'parsers',
-  max: 1000,
-  /** @returns {HTTPParser} */
-  alloc() {
-    return new HTTPParser();
-  },
-  /** @returns {boolean} whether the pool kept it */
-  free() {
-    return false;
-  },
-};
-
-/**
- * Breaks the links between a parser and what it served.
- * @param {{ close?: () => void } | null | undefined} parser
- * @param {{ parser?: unknown } | null | undefined} req
- * @param {{ parser?: unknown } | null | undefined} socket
- */
-function freeParser(parser, req, socket) {
-  parser?.close?.();
-  if (req) req.parser = null;
-  if (socket) socket.parser = null;
-}
-
-/**
  * Completes a parser's error as 'clientError' and 'error' listeners see it.
  * @param {Error & { reason?: string, rawPacket?: Buffer }} err
  * @param {{ getCurrentBuffer?: () => Buffer } | null} parser
@@ -196,11 +136,8 @@ module.exports = {
   chunkExpression,
   continueExpression,
   CRLF,
-  freeParser,
   methods,
-  parsers,
   kIncomingMessage,
-  HTTPParser,
   isLenient,
   calculateLenientFlags,
   prepareError,

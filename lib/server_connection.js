@@ -7,6 +7,7 @@ const { rootApplications } = require('./express_rooting');
 const { complete, dumpUnread, isUntouched, kDetachAbortSignal, pushBody, setRequestHead } = require('./incoming');
 const { Connection, HEAD } = require('./internal/connection');
 const { kFinished, kUniqueHeaders } = require('./outgoing');
+const { kOnTimeout } = require('./parser');
 const { emitClose, kServerConnection, onServerResponseClose } = require('./response');
 const { kTurn } = require('./send');
 const { listen, socketOnError, unlisten } = require('./server_socket');
@@ -157,6 +158,11 @@ class ServerConnection {
 
   free() {
     this.close();
+  }
+
+  /** What node's parser has where its connection's time-outs are told. */
+  get [kOnTimeout]() {
+    return this.conn?.handler === this ? this.onTimeout : null;
   }
 
   // --- what the engine has read ---------------------------------------------------------------------------------------
@@ -426,6 +432,15 @@ class ServerConnection {
     if (this.incoming !== req || !req.complete) return;
     if (isUntouched(req) || req.readableEnded) this.incoming = null;
     else req.on('end', clearIncoming);
+  }
+
+  /** The socket's descriptor goes to another process, which will answer: this one's response has no socket any more. */
+  onTaken() {
+    const { socket } = this;
+    this.free();
+    this.conn.handler = DEAF;
+    socket.parser = null;
+    socket._httpMessage?.detachSocket(socket);
   }
 
   /** The socket has closed: what was going on on it is off. */

@@ -75,6 +75,8 @@ pub struct Engine {
     slots: Vec<Slot>,
     free: Vec<u32>,
     pub(crate) events: Events,
+    /// What parsers driven by hand have read: their callers want it at once, whatever lies in the ring.
+    pub(crate) aside: Events,
     commands: Memory,
     table: Table,
     poller: Poller,
@@ -95,6 +97,7 @@ impl Engine {
             slots: Vec::new(),
             free: Vec::new(),
             events: Events::new(events),
+            aside: Events::new(Memory::empty()),
             commands,
             table: Table::new(table),
             poller: Poller::new()?,
@@ -130,6 +133,7 @@ impl Engine {
     /// Lets go of the shared memory, for good: the environment is going down.
     pub fn close(&mut self) {
         self.events = Events::new(Memory::empty());
+        self.aside = Events::new(Memory::empty());
         self.commands = Memory::empty();
         self.table = Table::new(Memory::empty());
         for slot in 0..self.slots.len() {
@@ -145,11 +149,7 @@ impl Engine {
     /// When the descriptor cannot be watched.
     pub fn attach(&mut self, options: &Attach) -> io::Result<u32> {
         self.now = Instant::now();
-        let slot = self.free.last().copied().unwrap_or(self.slots.len() as u32);
-        let generation = self
-            .slots
-            .get(slot as usize)
-            .map_or(0, |slot| slot.generation);
+        let (slot, generation) = self.next_slot();
         let transport = match options.transport {
             transport::PENDING => Transport::Pending,
             transport::LOCAL => {
@@ -162,10 +162,7 @@ impl Engine {
         } else {
             Role::Client
         };
-        let mut limits = Limits::default();
-        if options.max_head > 0 {
-            limits.max_head = options.max_head as usize;
-        }
+        let limits = limits(options.max_head);
         let leniency = match options.leniency {
             1 => Leniency::INSECURE,
             2 => Leniency::RELAXED,
@@ -175,6 +172,24 @@ impl Engine {
             proto::Connection::new(role, Config { limits, leniency }, self.now),
             transport,
         );
+        self.fill_slot(connection);
+        self.enqueue(slot);
+        Ok(slot)
+    }
+
+    /// The slot of the next connection, and its generation.
+    fn next_slot(&self) -> (u32, u32) {
+        let slot = self.free.last().copied().unwrap_or(self.slots.len() as u32);
+        let generation = self
+            .slots
+            .get(slot as usize)
+            .map_or(0, |slot| slot.generation);
+        (slot, generation)
+    }
+
+    /// Puts a connection into the next slot.
+    pub(crate) fn fill_slot(&mut self, connection: Connection) -> u32 {
+        let (slot, generation) = self.next_slot();
         if self.free.pop().is_none() {
             self.slots.push(Slot {
                 generation,
@@ -191,8 +206,15 @@ impl Engine {
             self.table.set(slot, field, 0);
         }
         self.table.set(slot, table::GENERATION, generation.into());
-        self.enqueue(slot);
-        Ok(slot)
+        slot
+    }
+
+    /// The connection in a slot.
+    ///
+    /// # Errors
+    /// [`Misuse::NoConnection`].
+    pub(crate) fn connection(&mut self, slot: u32) -> Result<&mut Connection, Misuse> {
+        connection(&mut self.slots, slot)
     }
 
     /// Binds a pending connection to the descriptor of its connected socket, and sends what has gathered.
@@ -643,6 +665,15 @@ impl Engine {
             kind,
         ))
     }
+}
+
+/// `max_head`: bytes, 0 for the default.
+pub(crate) fn limits(max_head: u32) -> Limits {
+    let mut limits = Limits::default();
+    if max_head > 0 {
+        limits.max_head = max_head as usize;
+    }
+    limits
 }
 
 fn token(slot: u32, generation: u32) -> u64 {

@@ -8,4 +8,5 @@ mod engine;
 mod engine_tests;
 mod incoming_message;
 mod napi;
+mod parser;
 mod ring;

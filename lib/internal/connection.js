@@ -27,6 +27,7 @@ const FED_ONLY = process.env.FERROHTTP_DRIVER === 'fed' || !ring.engine.hasLocal
  * @property {(conn: Connection, trailers: string) => void} onComplete
  * @property {(conn: Connection, error: Error) => void} onParseError
  * @property {(conn: Connection, kind: string) => void} [onTimeout]
+ * @property {(conn: Connection) => void} [onTaken] the descriptor is another process's
  */
 
 /** @typedef {import('./marks').Sent | null | undefined} Sent */

@@ -20,6 +20,7 @@ const WRITES = ['writeBuffer', 'writev', 'writeUtf8String', 'writeAsciiString', 
  * @property {() => void} afterWrite
  * @property {(shutdown: () => void) => boolean} beforeShutdown true when `shutdown` will be called later
  * @property {() => void} onClose
+ * @property {() => void} onTaken the handle has another owner
  * @property {(referenced: boolean) => void} onReference
  * @property {() => number} bytesRead
  * @property {() => number} bytesWritten
@@ -38,6 +39,17 @@ function makePrototype(base) {
       configurable: true,
       get() {
         return this[kLent].bytesWritten() + Reflect.get(base, 'bytesWritten', this);
+      },
+    },
+    // Whoever sets another reader has taken the handle from its socket: node:child_process does, to send it to another process.
+    onread: {
+      configurable: true,
+      get() {
+        return Reflect.get(base, 'onread', this);
+      },
+      set(reader) {
+        Reflect.set(base, 'onread', reader, this);
+        this[kLent].onTaken();
       },
     },
   });

@@ -112,6 +112,12 @@ class Local {
     this.connection.letGo();
   }
 
+  onTaken() {
+    const { connection } = this;
+    connection.letGo();
+    connection.handler.onTaken?.(connection);
+  }
+
   onReference(referenced) {
     if (this.isReferenced === referenced) return;
     this.isReferenced = referenced;

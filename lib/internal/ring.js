@@ -275,13 +275,18 @@ function between(fromLoop, began) {
 
 // --- connections ---------------------------------------------------------------------------------------------------------
 
-/** Attaches; a slot, or minus an errno. */
-function attach(connection, role, transport, fd, maxHead, leniency) {
+/** Makes room in the table for one connection more. */
+function reserveRow() {
   const rows = engine.rowsNeeded();
   if (rows > 0) {
     table = new Float64Array(rows * 2 * TABLE.STRIDE);
     engine.growTable(table.buffer);
   }
+}
+
+/** Attaches; a slot, or minus an errno. */
+function attach(connection, role, transport, fd, maxHead, leniency) {
+  reserveRow();
   const slot = engine.attach(role, transport, fd, maxHead, leniency);
   if (slot >= 0) {
     connections[slot] = connection;
@@ -321,4 +326,5 @@ module.exports = {
   },
   readEvents,
   release,
+  reserveRow,
 };

@@ -68,6 +68,8 @@ enum Exchanges {
         awaited: VecDeque<Expect>,
         announced: bool,
     },
+    /// Nobody counts them: each head and each end waits for [`Connection::go_on`].
+    ByHand,
 }
 
 /// What one look at the input came to. Offsets into the input.
@@ -107,6 +109,16 @@ impl Connection {
             exchanges,
             timeouts: Timeouts::default(),
             waiting,
+        }
+    }
+
+    /// A connection that only reads, driven message by message: it halts behind each head and behind each message's end, until
+    /// [`go_on`](Self::go_on). A client so made takes any response, whether anything was requested or not.
+    pub fn by_hand(role: Role, config: Config, now: Instant) -> Self {
+        Connection {
+            exchanges: Exchanges::ByHand,
+            waiting: Waiting::Nothing,
+            ..Self::new(role, config, now)
         }
     }
 
@@ -223,7 +235,9 @@ impl Connection {
                         0,
                     );
                 }
-                Reading::Verdict(_) | Reading::Tunnel | Reading::Failed => return Step::More(0),
+                Reading::Verdict(_) | Reading::Ended { .. } | Reading::Tunnel | Reading::Failed => {
+                    return Step::More(0);
+                }
             }
         }
     }
@@ -237,12 +251,12 @@ impl Connection {
             let error = self.unsolicited(text);
             return self.fail(error, from);
         }
-        let vouched = match &self.exchanges {
-            Exchanges::Received { .. } => {
-                self.waiting = Waiting::Head(now);
-                strict::request(text, max_head, &mut self.parsed)
-            }
-            Exchanges::Sent { .. } => strict::response(text, max_head, &mut self.parsed),
+        if matches!(self.exchanges, Exchanges::Received { .. }) {
+            self.waiting = Waiting::Head(now);
+        }
+        let vouched = match self.role {
+            Role::Server => strict::request(text, max_head, &mut self.parsed),
+            Role::Client => strict::response(text, max_head, &mut self.parsed),
         };
         if let Some(len) = vouched {
             return Step::Head(from..from + len, self.head_ends());
@@ -287,6 +301,7 @@ impl Connection {
                 Expect::Message
             }
             Exchanges::Sent { awaited, .. } => awaited.front().copied().unwrap_or(Expect::Message),
+            Exchanges::ByHand => Expect::Message,
         };
         let outlook = outlook(&self.parsed, expect, self.config.leniency);
         if let (Exchanges::Sent { awaited, .. }, false) = (&mut self.exchanges, outlook.interim) {
@@ -299,7 +314,7 @@ impl Connection {
             BodyKind::Chunked => Next::Chunked,
             BodyKind::UntilClose => Next::UntilClose,
         };
-        self.reading = if outlook.upgrade {
+        self.reading = if outlook.upgrade || matches!(self.exchanges, Exchanges::ByHand) {
             Reading::Verdict(next)
         } else {
             next.into()
@@ -311,10 +326,10 @@ impl Connection {
     fn message_ends(&mut self, trailers: bool, now: Instant) {
         let another = persists_when_whole(&self.parsed, trailers)
             || self.config.leniency.allows(Leniency::KEEP_ALIVE);
-        self.reading = if another {
-            Reading::Start
-        } else {
-            Reading::Closed
+        self.reading = match (another, &self.exchanges) {
+            (_, Exchanges::ByHand) => Reading::Ended { another },
+            (true, _) => Reading::Start,
+            (false, _) => Reading::Closed,
         };
         if self.role == Role::Server {
             self.waiting = Waiting::Nothing;
@@ -347,6 +362,7 @@ impl Connection {
         let error = match self.reading {
             Reading::Start
             | Reading::Verdict(_)
+            | Reading::Ended { .. }
             | Reading::Tunnel
             | Reading::Closed
             | Reading::Failed => return None,
@@ -386,6 +402,18 @@ impl Connection {
             } else {
                 self.reading = next.into();
             }
+        }
+    }
+
+    /// Reads on behind a head or an end that a connection [`by hand`](Self::by_hand) has halted at. `body`: behind a head, whether the
+    /// body its fields tell follows it; a message without one is whole. Anywhere else it does nothing.
+    pub fn go_on(&mut self, body: bool) {
+        match self.reading {
+            Reading::Verdict(next) if body => self.reading = next.into(),
+            Reading::Verdict(_) => self.reading = Reading::Whole,
+            Reading::Ended { another: true } => self.reading = Reading::Start,
+            Reading::Ended { another: false } => self.reading = Reading::Closed,
+            _ => {}
         }
     }
 
@@ -527,19 +555,26 @@ impl Connection {
         let settled = match &self.exchanges {
             Exchanges::Received { unanswered } => *unanswered == 0,
             Exchanges::Sent { awaited, .. } => awaited.is_empty(),
+            Exchanges::ByHand => true,
         };
         settled
             && self.reads_between_messages()
             && matches!(self.writing, Writing::Start | Writing::Closed)
     }
 
-    /// An upgrade awaits its verdict or has been accepted: `poll_event` looks at no input.
+    /// A verdict is awaited, or an upgrade has been accepted: `poll_event` looks at no input.
     pub fn is_halted(&self) -> bool {
-        matches!(self.reading, Reading::Verdict(_) | Reading::Tunnel)
+        matches!(
+            self.reading,
+            Reading::Verdict(_) | Reading::Ended { .. } | Reading::Tunnel
+        )
     }
 
     fn reads_between_messages(&self) -> bool {
-        matches!(self.reading, Reading::Start | Reading::Closed)
+        matches!(
+            self.reading,
+            Reading::Start | Reading::Ended { .. } | Reading::Closed
+        )
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) enum Reading {
     Head(Reader),
     /// Nobody knows before the verdict on an upgrade; this is what follows when it is no.
     Verdict(Next),
+    /// The same behind the end of a message; `another`: one may follow.
+    Ended { another: bool },
     /// Another protocol.
     Tunnel,
     /// A body of which so many bytes are left, at least one.

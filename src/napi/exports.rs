@@ -182,6 +182,47 @@ impl JsEngine {
         Ok(self.engine()?.finish(slot)?)
     }
 
+    /// Where parsers driven by hand write their events.
+    #[napi]
+    pub fn set_aside(&self, env: Env, events: ArrayBuffer<'_>) -> Result<()> {
+        let events = memory(&env, &events)?;
+        self.engine()?.set_aside(events);
+        Ok(())
+    }
+
+    /// Makes a parser driven by hand; its slot. `lenient_flags`: llhttp's.
+    #[napi]
+    pub fn open_parser(&self, role: u32, max_head: u32, lenient_flags: u32) -> Result<u32> {
+        Ok(self.engine()?.open_parser(role, max_head, lenient_flags))
+    }
+
+    /// Parses up to the next halt; how many bytes are left over.
+    #[napi]
+    pub fn parse(&self, slot: u32, bytes: BufferSlice<'_>) -> Result<u32> {
+        Ok(self.engine()?.parse(slot, &bytes)?)
+    }
+
+    /// Goes on behind a halt of a parser.
+    #[napi]
+    pub fn go_on(&self, slot: u32, body: bool) -> Result<()> {
+        Ok(self.engine()?.go_on(slot, body)?)
+    }
+
+    /// There is no more input for a parser.
+    #[napi]
+    pub fn finish_parser(&self, slot: u32) -> Result<()> {
+        Ok(self.engine()?.finish_parser(slot)?)
+    }
+
+    /// The oldest out-of-line payload of parsers' events.
+    #[napi]
+    pub fn take_large_aside(&self) -> Result<Buffer> {
+        let payload = self.engine()?.aside.take_large();
+        payload
+            .map(Buffer::from)
+            .ok_or_else(|| Error::from_reason("ferrohttp: no payload is out of line"))
+    }
+
     /// Applies `length` bytes of commands and sends.
     #[napi]
     pub fn flush(&self, length: u32) -> Result<()> {

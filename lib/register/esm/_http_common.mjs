@@ -1,4 +1,4 @@
-import m from '../../common.js';
+import m from '../../http_common.js';
 import facades from '../facades.js';
 
 export default m;
