@@ -467,6 +467,7 @@ function unwireUnlessTaken(req, socket) {
  */
 function parkSocket(socket) {
   unwire(socket);
+  socket[kConnection]?.rest();
   return !(socket.readableLength > 0);
 }
 

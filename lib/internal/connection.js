@@ -2,11 +2,14 @@
 
 // One HTTP connection as the classes see it: a transport that the engine has taken over, its events and its commands.
 
-const { AsyncResource } = require('node:async_hooks');
-const { getSystemErrorName } = require('node:util');
 const net = require('node:net');
-const { COMMAND, EVENT, EXPECT, FRAMING, HEAD, ROLE, TABLE, TIMEOUT, TRANSPORT } = require('./layout');
-const { giveBack, isLendable, lend } = require('./handle');
+const { ERR_STREAM_DESTROYED } = require('../errors').codes;
+const { COMMAND, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
+const { armKeepAlive, checkTimeouts } = require('./deadlines');
+const { onEvent, tellDrain, tellParseError } = require('./events');
+const { Fed } = require('./fed');
+const { Local } = require('./local');
+const { Marks } = require('./marks');
 const ring = require('./ring');
 
 const kConnection = Symbol('ferrohttp.connection');
@@ -15,13 +18,6 @@ const kConnection = Symbol('ferrohttp.connection');
 const LARGE = 16 * 1024;
 
 const FED_ONLY = process.env.FERROHTTP_DRIVER === 'fed' || !ring.engine.hasLocalDriver;
-
-/** Node's names of the time-outs, by their bits. */
-const TIMEOUT_NAMES = {
-  [TIMEOUT.HEADERS]: 'headers',
-  [TIMEOUT.REQUEST]: 'request',
-  [TIMEOUT.KEEP_ALIVE]: 'keep-alive',
-};
 
 /**
  * What a class implements to be told of its connection's messages; see ARCHITECTURE.md.
@@ -34,15 +30,17 @@ const TIMEOUT_NAMES = {
  * @property {(conn: Connection) => void} [onTaken] the descriptor is another process's
  */
 
-/** @typedef {((error: Error | null) => void) | { onSent(error: Error | null): void, _eventsCount?: number } | null | undefined} Sent */
+/** @typedef {import('./marks').Sent | null | undefined} Sent */
 
 /**
  * @typedef {object} AttachOptions
  * @property {'server' | 'client'} role
- * @property {AsyncResource} resource every call of the handler runs in it
+ * @property {import('node:async_hooks').AsyncResource} resource every call of the handler runs in it
  * @property {number} [maxHeaderSize] bytes, 0: the default
  * @property {number} [lenient] 0 strict, 1 insecure, 2 relaxed
  */
+
+/** What moves a connection's bytes: a Local, a Fed or a Pending. @typedef {{ start(): void, stop(): void, settle(): void }} Transport */
 
 class Connection {
   /**
@@ -54,13 +52,11 @@ class Connection {
     this.socket = socket;
     this.handler = handler;
     this.resource = options.resource;
-    /** @type {'pending' | 'local' | 'fed' | 'detached'} who moves the bytes */
-    this.driver = 'detached';
+    /** Null: the engine has let go. @type {Transport | null} */
+    this.transport = null;
     this.slot = -1;
     this.generation = -1;
-    /** Callbacks of marks not yet reached, each followed by the AsyncResource to call it in. @type {any[]} */
-    this.marks = [];
-    this.marksSettled = 0;
+    this.marks = new Marks();
     /** `awaitOutput` was asked for. */
     this.isAwaiting = false;
     /** A write was answered with false: `'drain'` is owed. */
@@ -68,7 +64,6 @@ class Connection {
     /** Bytes written since flush number `epoch`. */
     this.unflushed = 0;
     this.epoch = -1;
-    this.isReferencedByEngine = false;
     this.isPaused = false;
     /** Milliseconds, 0: none. */
     this.keepAliveTimeout = 0;
@@ -76,9 +71,6 @@ class Connection {
     this.finishing = null;
     /** Why the peer's bytes are no longer parsed. @type {any} */
     this.failure = null;
-    /** @type {(() => void) | null} */
-    this.delayedShutdown = null;
-    this.feed = null;
   }
 
   /**
@@ -92,24 +84,35 @@ class Connection {
     const role = options.role === 'server' ? ROLE.SERVER : ROLE.CLIENT;
     const attach = (transport, fd) =>
       ring.attach(connection, role, transport, fd, options.maxHeaderSize ?? 0, options.lenient ?? 0);
+    socket[kConnection] = connection;
     if (!FED_ONLY && socket.connecting && socket instanceof net.Socket) {
       attach(TRANSPORT.PENDING, -1);
-      connection.driver = 'pending';
-      socket.once('connect', onConnect);
-    } else if (!FED_ONLY && isFree(socket) && attach(TRANSPORT.LOCAL, socket._handle.fd) >= 0) {
-      connection.lend();
+      connection.start(new Pending(connection));
+    } else if (!FED_ONLY && Local.isPossible(socket) && attach(TRANSPORT.LOCAL, socket._handle.fd) >= 0) {
+      connection.start(new Local(connection));
     } else {
       attach(TRANSPORT.FED, -1);
-      connection.startFeeding();
+      connection.start(new Fed(connection));
     }
-    if (connection.driver !== 'local') socket.on('close', onClose);
-    socket[kConnection] = connection;
     return connection;
+  }
+
+  /** @param {Transport} transport */
+  start(transport) {
+    this.transport = transport;
+    transport.start();
   }
 
   /** Whether the engine has the transport. */
   get attached() {
-    return this.driver !== 'detached';
+    return this.transport !== null;
+  }
+
+  /** Who moves the bytes. @returns {'pending' | 'local' | 'fed' | 'detached'} */
+  get driver() {
+    if (this.transport === null) return 'detached';
+    if (this.transport instanceof Local) return 'local';
+    return this.transport instanceof Fed ? 'fed' : 'pending';
   }
 
   // --- sending -----------------------------------------------------------------------------------------------------------
@@ -192,7 +195,7 @@ class Connection {
   /** Sends now what was written, rather than at the end of the batch or the tick. */
   flush() {
     ring.flush();
-    if (this.driver === 'fed') this.deliver();
+    if (this.transport instanceof Fed) this.transport.settle();
   }
 
   /**
@@ -200,14 +203,20 @@ class Connection {
    * @param {number} expect EXPECT
    */
   expectResponse(expect) {
-    if (this.driver !== 'detached') ring.command(this, COMMAND.EXPECT | this.choices(FRAMING.NONE, expect), 0);
+    if (this.transport instanceof Fed) this.transport.rise();
+    if (this.transport !== null) ring.command(this, COMMAND.EXPECT | this.choices(FRAMING.NONE, expect), 0);
+  }
+
+  /** No response is awaited: the connection idles, watched without a listener that others could see. */
+  rest() {
+    if (this.transport instanceof Fed) this.transport.rest();
   }
 
   /** Bytes accepted and not yet with the kernel. */
   get writableLength() {
-    if (this.driver === 'detached') return this.socket.writableLength ?? 0;
+    if (this.transport === null) return this.socket.writableLength ?? 0;
     const queued = ring.figure(this, TABLE.QUEUED) + (this.epoch === ring.epoch ? this.unflushed : 0);
-    return this.driver === 'fed' ? queued + (this.socket.writableLength ?? 0) : queued;
+    return this.transport instanceof Fed ? queued + (this.socket.writableLength ?? 0) : queued;
   }
 
   choices(framing, expect) {
@@ -219,7 +228,7 @@ class Connection {
   }
 
   write(kindAndFlags, data, encoding, sent) {
-    if (this.driver === 'detached') return this.refuse(sent);
+    if (this.transport === null) return this.refuse(sent);
     const kind = kindAndFlags & 0xff;
     if (kind === COMMAND.BODY && typeof data !== 'string' && data.byteLength >= LARGE) {
       const isBelowMark = this.isBelowMark(data.byteLength);
@@ -236,12 +245,16 @@ class Connection {
   /** A write behind the connection's end: the callback hears of it, as from a destroyed stream. */
   refuse(sent) {
     if (sent != null) {
-      const error = Object.assign(new Error('Cannot call write after a stream was destroyed'), {
-        code: 'ERR_STREAM_DESTROYED',
-      });
-      process.nextTick(callSent, sent, error);
+      this.marks.add(sent);
+      this.failMarks();
     }
     return false;
+  }
+
+  /** Those who wait for bytes that will not be sent hear so, as from a destroyed stream. */
+  failMarks() {
+    const marks = this.marks.take();
+    if (!marks.isEmpty) process.nextTick(() => marks.tellAll(new ERR_STREAM_DESTROYED('write')));
   }
 
   /**
@@ -249,18 +262,14 @@ class Connection {
    * @returns {boolean} whether the writer may go on
    */
   written(kind, size, sent) {
-    if (sent != null) {
-      // Who listens hears it in the context of the write, as from a stream.
-      const hasListeners = typeof sent === 'function' || sent._eventsCount !== 0;
-      this.marks.push(sent, hasListeners ? new AsyncResource('HTTPOUTGOINGMESSAGE') : null);
-    }
+    if (sent != null) this.marks.add(sent);
     if (this.socket.timeout) this.socket._unrefTimer();
     const isBelowMark = this.isBelowMark(size);
     this.unflushed += size;
-    if (this.driver === 'fed' && kind !== COMMAND.BODY && kind !== COMMAND.MESSAGE_HEAD) {
+    if (this.transport instanceof Fed && kind !== COMMAND.BODY && kind !== COMMAND.MESSAGE_HEAD) {
       // The stream's user may watch it being written: like Node, at once when a message ends.
       this.flush();
-    } else if (sent != null || this.driver === 'fed') {
+    } else if (sent != null || this.transport instanceof Fed) {
       this.awaitOutput();
     }
     return isBelowMark || this.oweDrain();
@@ -290,43 +299,28 @@ class Connection {
     }
   }
 
-  /** After a flush: calls who waited for what was sent. */
+  /** After a flush: who waited for what was sent is told. */
   settle() {
     this.isAwaiting = false;
-    if (this.driver === 'detached') return;
-    if (this.driver === 'fed') return this.deliver();
-    const reached = ring.figure(this, TABLE.SENT);
-    while (this.marksSettled < reached && this.marks.length > 0) {
-      this.marksSettled++;
-      const sent = this.marks.shift();
-      const resource = this.marks.shift();
-      if (resource === null) sent.onSent(null);
-      else resource.runInAsyncScope(callSent, null, sent, null);
-      if (!this.attached) return;
-    }
-    if (ring.figure(this, TABLE.QUEUED) === 0) {
-      if (this.delayedShutdown !== null) {
-        const shutdown = this.delayedShutdown;
-        this.delayedShutdown = null;
-        shutdown();
-      }
-      this.emitDrain();
-    } else if (this.needDrain && this.marks.length === 0) {
-      this.sendRaw('', 'latin1', nothing);
-    }
+    this.transport?.settle();
+  }
+
+  /** Has the engine tell when what is queued now has gone. */
+  markHere() {
+    this.sendRaw('', 'latin1', nothing);
   }
 
   emitDrain() {
     if (!this.needDrain) return;
     this.needDrain = false;
-    this.resource.runInAsyncScope(emitDrain, null, this.socket);
+    tellDrain(this);
   }
 
   // --- receiving ---------------------------------------------------------------------------------------------------------
 
   /** Stops reading; what was read already may still come. */
   pause() {
-    if (this.isPaused || this.driver === 'detached') return;
+    if (this.isPaused || this.transport === null) return;
     this.isPaused = true;
     ring.command(this, COMMAND.PAUSE, 0);
     // The socket's user sees it too, and the stream of a fed one stops by that.
@@ -335,7 +329,7 @@ class Connection {
 
   /** Reads on. */
   resume() {
-    if (!this.isPaused || this.driver === 'detached') return;
+    if (!this.isPaused || this.transport === null) return;
     this.isPaused = false;
     ring.command(this, COMMAND.RESUME, 0);
     this.socket.resume();
@@ -346,7 +340,7 @@ class Connection {
    * @param {boolean} accept
    */
   upgrade(accept) {
-    if (this.driver !== 'detached') ring.command(this, COMMAND.UPGRADE, accept ? 1 : 0);
+    if (this.transport !== null) ring.command(this, COMMAND.UPGRADE, accept ? 1 : 0);
   }
 
   /**
@@ -354,7 +348,7 @@ class Connection {
    * @returns {Error | undefined} what was cut off
    */
   finish() {
-    if (this.driver === 'detached') return undefined;
+    if (this.transport === null) return undefined;
     ring.flush();
     this.finishing = { error: undefined };
     try {
@@ -368,48 +362,29 @@ class Connection {
 
   /** Whether no message has begun in either direction. */
   get idle() {
-    if (this.driver === 'detached') return true;
+    if (this.transport === null) return true;
     ring.flush();
     return ring.engine.isIdle(this.slot);
   }
 
-  /** An event record: what it holds is taken out of the ring before anybody is called. */
+  /** An event record; see events.js. */
   onEvent(kind, flags, a, b, bytes, start, end) {
-    if (this.socket.timeout) this.socket._unrefTimer();
-    switch (kind) {
-      case EVENT.HEAD:
-        this.resource.runInAsyncScope(callHead, null, this, bytes.latin1Slice(start, end), flags, a, b);
-        break;
-      case EVENT.BODY:
-        this.resource.runInAsyncScope(callBody, null, this, copy(bytes, start, end));
-        break;
-      case EVENT.COMPLETE:
-        this.resource.runInAsyncScope(callComplete, null, this, bytes.latin1Slice(start, end));
-        break;
-      case EVENT.PARSE_ERROR: {
-        const error = parseError(bytes.latin1Slice(start, start + b), a, copy(bytes, start + b, end));
-        if (this.finishing !== null) {
-          this.finishing.error = error;
-          break;
-        }
-        this.failure = error;
-        // The engine is done with this peer: the socket reads on, for its user, and for the end.
-        if (this.driver === 'local') this.demote();
-        this.resource.runInAsyncScope(callParseError, null, this, error);
-        break;
-      }
-      case EVENT.END:
-        this.resource.runInAsyncScope(endSocket, null, this.socket);
-        break;
-      case EVENT.IO_ERROR:
-        this.resource.runInAsyncScope(destroySocket, null, this.socket, systemError(a, flags === 0 ? 'read' : 'write'));
-        break;
-      case EVENT.SENT:
-        this.awaitOutput();
-        break;
-      default:
-        throw new Error(`ferrohttp: an event of unknown kind ${kind}`);
+    onEvent(this, kind, flags, a, b, bytes, start, end);
+  }
+
+  /**
+   * The peer's bytes are not HTTP.
+   * @param {Error} error
+   */
+  fail(error) {
+    if (this.finishing !== null) {
+      this.finishing.error = error;
+      return;
     }
+    this.failure = error;
+    // The engine is done with this peer: the socket reads on, for its user, and for the end.
+    if (this.transport instanceof Local) this.demote();
+    tellParseError(this, error);
   }
 
   // --- deadlines ---------------------------------------------------------------------------------------------------------
@@ -421,256 +396,119 @@ class Connection {
    * @param {number} keepAlive
    */
   setTimeouts(headers, request, keepAlive) {
-    if (this.driver === 'detached') return;
+    if (this.transport === null) return;
     this.keepAliveTimeout = keepAlive;
     ring.engine.setTimeouts(this.slot, headers, request, keepAlive);
   }
 
   /** Tells the handlers of all connections whose head or request is late. */
   static checkTimeouts() {
-    for (const connection of ring.connections) connection?.checkTimeout(TIMEOUT.HEADERS | TIMEOUT.REQUEST);
-  }
-
-  /** Milliseconds until the deadline of one of these kinds, or negative; the handler is told when it has passed. */
-  checkTimeout(kinds) {
-    const [ms, kind] = ring.engine.checkTimeout(this.slot, kinds);
-    if (ms === 0) this.resource.runInAsyncScope(callTimeout, null, this, TIMEOUT_NAMES[kind]);
-    return ms;
+    checkTimeouts();
   }
 
   armKeepAlive() {
     if (this.keepAliveTimeout > 0) armKeepAlive(this.keepAliveTimeout);
   }
 
-  // --- the borrowed descriptor -------------------------------------------------------------------------------------------
-
-  lend() {
-    this.driver = 'local';
-    const handle = this.socket._handle;
-    lend(handle, this);
-    this.socket.push = pushToLent;
-    if (handle.hasRef()) this.onReference(true);
-  }
-
-  giveBack() {
-    const handle = this.socket._handle;
-    this.onReference(false);
-    delete this.socket.push;
-    if (handle) {
-      giveBack(handle);
-      handle.reading = false;
-    }
-  }
-
-  onReadStart() {
-    // Somebody wants the bytes for himself: the socket reads them, and hands them on.
-    if (this.socket.listenerCount('data') > 0 || this.socket.listenerCount('readable') > 0) this.demote();
-    else this.resume();
-  }
-
-  onReadStop() {
-    this.pause();
-  }
-
-  beforeWrite() {
-    ring.flush();
-    return ring.figure(this, TABLE.QUEUED) > 0 ? this.takeOutput() : null;
-  }
-
-  afterWrite() {
-    // libuv holds back some of it: from here on everything queues behind it, in the socket.
-    if (this.socket._handle.writeQueueSize > 0) this.demote();
-  }
-
-  beforeShutdown(shutdown) {
-    ring.flush();
-    if (ring.figure(this, TABLE.QUEUED) === 0) return false;
-    this.delayedShutdown = shutdown;
-    // A mark, so that the engine tells when the queue is empty.
-    this.sendRaw('', 'latin1', nothing);
-    return true;
-  }
-
-  onClose() {
-    this.letGo();
-  }
-
-  onTaken() {
-    this.letGo();
-    this.handler.onTaken?.(this);
-  }
-
-  onReference(referenced) {
-    if (this.isReferencedByEngine === referenced) return;
-    this.isReferencedByEngine = referenced;
-    ring.engine.setReferenced(referenced);
-  }
-
-  bytesRead() {
-    return ring.figure(this, TABLE.BYTES_READ);
-  }
-
-  bytesWritten() {
-    ring.flush();
-    return ring.figure(this, TABLE.BYTES_WRITTEN);
-  }
-
-  // --- the fed stream ----------------------------------------------------------------------------------------------------
+  // --- the end -----------------------------------------------------------------------------------------------------------
 
   /** From local to fed: the socket moves the bytes again. */
   demote() {
+    if (!(this.transport instanceof Local)) return;
     ring.flush();
     ring.engine.unbind(this.slot);
-    this.giveBack();
-    this.socket.on('close', onClose);
-    this.startFeeding();
-    // The stream believes that a read is under way.
+    this.transport.stop();
+    const fed = new Fed(this);
+    this.start(fed);
+    if (!this.isPaused) this.readAgain();
+    fed.settle();
+  }
+
+  /** The stream believes that a read is under way, whoever was to do it. */
+  readAgain() {
     const handle = this.socket._handle;
-    if (handle && !this.isPaused) {
-      handle.reading = true;
-      handle.readStart();
-    }
-    this.deliver();
+    if (!handle || this.socket.destroyed) return;
+    handle.reading = true;
+    handle.readStart();
   }
-
-  startFeeding() {
-    this.driver = 'fed';
-    this.feed = (chunk) => {
-      if (this.driver !== 'fed') return;
-      const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-      if (this.failure !== null) {
-        // What comes behind bytes that are not HTTP is none either, as llhttp has it.
-        const error = parseError(`${this.failure.code}\n${this.failure.reason}`, 0, bytes);
-        this.resource.runInAsyncScope(callParseError, null, this, error);
-        return;
-      }
-      // What was asked of the parser comes before what it is to parse.
-      ring.flush();
-      ring.engine.feed(this.slot, bytes);
-      ring.readEvents();
-    };
-    this.socket.on('data', this.feed);
-    if (this.isPaused) this.socket.pause();
-  }
-
-  /** What the engine has framed goes to the stream. */
-  deliver() {
-    if (ring.figure(this, TABLE.QUEUED) === 0 && this.marks.length === 0) return this.emitDrain();
-    const output = this.takeOutput();
-    const marks = this.takeMarks();
-    if (output.length === 0) return callMarks(marks, null);
-    const accepted = this.socket.write(output, (error) => callMarks(marks, error ?? null));
-    if (accepted) this.emitDrain();
-    else this.needDrain = false;
-  }
-
-  takeOutput() {
-    return ring.engine.takeOutput(this.slot);
-  }
-
-  takeMarks() {
-    const { marks } = this;
-    this.marks = [];
-    this.marksSettled += marks.length / 2;
-    return marks;
-  }
-
-  // --- the end -----------------------------------------------------------------------------------------------------------
 
   /**
    * Hand-back: the socket is an ordinary one again.
    * @returns {Buffer} what was read and not parsed
    */
   detach() {
-    if (this.driver === 'detached') return Buffer.alloc(0);
+    if (this.transport === null) return Buffer.alloc(0);
     ring.flush();
     const unread = ring.engine.takeUnread(this.slot);
-    const output = ring.figure(this, TABLE.QUEUED) > 0 ? this.takeOutput() : null;
-    const marks = this.takeMarks();
-    const wasLocal = this.driver === 'local';
+    const output = ring.engine.takeOutput(this.slot);
+    const marks = this.marks.take();
+    const wasLocal = this.transport instanceof Local;
     this.release();
-    if (output !== null) this.socket.write(output, (error) => callMarks(marks, error ?? null));
-    else callMarks(marks, null);
-    const handle = this.socket._handle;
-    if (wasLocal && handle && !this.socket.destroyed) {
-      handle.reading = true;
-      handle.readStart();
-    }
+    if (output.length > 0) this.socket.write(output, (error) => marks.tellAll(error ?? null));
+    else marks.tellAll(null);
+    if (wasLocal) this.readAgain();
     return unread;
   }
 
-  /** The socket closes: what was not sent is lost, and its callbacks hear of it. */
+  /** The socket closes: what was not sent is lost, and who waits for it hears so. */
   letGo() {
-    if (this.driver === 'detached') return;
-    const { marks } = this;
+    if (this.transport === null) return;
     ring.flush();
-    if (this.driver === 'local') {
-      const reached = ring.figure(this, TABLE.SENT);
-      while (this.marksSettled < reached && marks.length > 0) {
-        this.marksSettled++;
-        process.nextTick(callMarks, marks.splice(0, 2), null);
-      }
-    }
+    const sent = this.transport instanceof Local ? this.marks.takeReached(ring.figure(this, TABLE.SENT)) : null;
     this.release();
-    if (marks.length === 0) return;
-    const error = Object.assign(new Error('Cannot call write after a stream was destroyed'), {
-      code: 'ERR_STREAM_DESTROYED',
-    });
-    process.nextTick(callMarks, marks, error);
+    if (sent !== null && !sent.isEmpty) process.nextTick(() => sent.tellAll(null));
+    this.failMarks();
   }
 
   release() {
-    const { driver, socket } = this;
+    const { socket, transport } = this;
     ring.release(this);
-    this.driver = 'detached';
-    this.marks = [];
+    this.transport = null;
     if (socket[kConnection] === this) socket[kConnection] = undefined;
-    if (driver === 'local') this.giveBack();
-    else socket.removeListener('close', onClose);
-    if (driver === 'fed') socket.removeListener('data', this.feed);
-    if (driver === 'pending') socket.removeListener('connect', onConnect);
+    transport?.stop();
+  }
+
+  /** @this {any} the socket */
+  onSocketClose() {
+    this[kConnection]?.letGo();
   }
 }
 
-/** Whether the socket's descriptor can be borrowed: nobody else reads it. */
-function isFree(socket) {
-  return (
-    socket instanceof net.Socket &&
-    isLendable(socket) &&
-    socket.listenerCount('data') === 0 &&
-    socket.listenerCount('readable') === 0
-  );
+/** A socket that is still connecting: its output gathers in the engine. */
+class Pending {
+  /** @param {Connection} connection */
+  constructor(connection) {
+    this.connection = connection;
+  }
+
+  start() {
+    this.connection.socket.once('connect', onConnect);
+    this.connection.socket.on('close', this.connection.onSocketClose);
+  }
+
+  stop() {
+    this.connection.socket.removeListener('connect', onConnect);
+    this.connection.socket.removeListener('close', this.connection.onSocketClose);
+  }
+
+  settle() {}
 }
 
-/** @this {any} */
+/** @this {any} the socket */
 function onConnect() {
   const connection = this[kConnection];
   if (connection === undefined) return;
   ring.flush();
+  connection.transport.stop();
   // What the user wrote to the connecting socket himself went out first; what he still has to write would cross ours.
-  if (isFree(this) && ring.engine.bind(connection.slot, this._handle.fd) === 0) {
-    this.removeListener('close', onClose);
-    connection.lend();
+  if (Local.isPossible(this) && ring.engine.bind(connection.slot, this._handle.fd) === 0) {
+    connection.start(new Local(connection));
     connection.awaitOutput();
   } else {
     ring.engine.unbind(connection.slot);
-    connection.startFeeding();
-    connection.deliver();
+    connection.start(new Fed(connection));
+    connection.transport.settle();
   }
-}
-
-/** @this {any} */
-function onClose() {
-  this[kConnection]?.letGo();
-}
-
-/**
- * Somebody other than the engine brings bytes to a socket whose descriptor is lent: from here on the socket brings them all.
- * @this {any}
- */
-function pushToLent(chunk, encoding) {
-  if (chunk !== null) this[kConnection].demote();
-  return net.Socket.prototype.push.call(this, chunk, encoding);
 }
 
 /** Whoever only needs the mark. */
@@ -678,95 +516,5 @@ function nothing() {}
 
 const isRingEncoding = (encoding) =>
   !encoding || encoding === 'utf8' || encoding === 'utf-8' || encoding === 'latin1' || encoding === 'binary';
-
-/** Bytes out of the ring, of their own size: a small body must not pin a large buffer. */
-function copy(bytes, start, end) {
-  if (start === 0 && end === bytes.length) return bytes;
-  const part = Buffer.allocUnsafeSlow(end - start);
-  bytes.copy(part, 0, start, end);
-  return part;
-}
-
-function callHead(connection, text, flags, code, startLength) {
-  const { handler } = connection;
-  handler.onHead(connection, text, flags, code, startLength);
-  if ((flags & (HEAD.BODY | HEAD.UPGRADE)) === 0) handler.onComplete(connection, '');
-}
-
-function callBody(connection, chunk) {
-  connection.handler.onBody(connection, chunk);
-}
-
-function callComplete(connection, trailers) {
-  connection.handler.onComplete(connection, trailers);
-}
-
-function callParseError(connection, error) {
-  connection.handler.onParseError(connection, error);
-}
-
-function callTimeout(connection, kind) {
-  connection.handler.onTimeout?.(connection, kind);
-}
-
-function callSent(sent, error) {
-  if (typeof sent === 'function') sent(error);
-  else sent.onSent(error);
-}
-
-function callMarks(marks, error) {
-  for (let i = 0; i < marks.length; i += 2) {
-    if (marks[i + 1] === null) callSent(marks[i], error);
-    else marks[i + 1].runInAsyncScope(callSent, null, marks[i], error);
-  }
-}
-
-function emitDrain(socket) {
-  socket.emit('drain');
-}
-
-/** What net does at the end of a stream. */
-function endSocket(socket) {
-  socket.push(null);
-  socket.read(0);
-}
-
-function destroySocket(socket, error) {
-  socket.destroy(error);
-}
-
-/** Node's error for a failed system call. */
-function systemError(errno, syscall) {
-  const code = getSystemErrorName(-errno);
-  return Object.assign(new Error(`${syscall} ${code}`), { errno: -errno, code, syscall });
-}
-
-/** Node's error for bytes that are not HTTP. `text`: code and reason, a line each. */
-function parseError(text, bytesParsed, rawPacket) {
-  const [code, reason] = text.split('\n');
-  return Object.assign(new Error(`Parse Error: ${reason}`), { code, reason, bytesParsed, rawPacket });
-}
-
-/** Idle connections are looked through when the first of them may be due: one timer for all, none re-armed by a request. */
-let keepAliveTimer = null;
-
-function armKeepAlive(ms) {
-  if (keepAliveTimer !== null) return;
-  keepAliveTimer = setTimeout(checkKeepAlive, ms);
-  keepAliveTimer.unref();
-}
-
-function checkKeepAlive() {
-  keepAliveTimer = null;
-  ring.flush();
-  let next = Number.POSITIVE_INFINITY;
-  for (const connection of ring.connections) {
-    if (connection === undefined || connection.keepAliveTimeout === 0) continue;
-    const ms = connection.checkTimeout(TIMEOUT.KEEP_ALIVE);
-    // Busy now: it will be idle no sooner than its own time from now.
-    next = Math.min(next, ms > 0 ? ms : connection.keepAliveTimeout);
-  }
-  if (next < Number.POSITIVE_INFINITY) armKeepAlive(Math.ceil(next));
-}
 
 module.exports = { Connection, EXPECT, FRAMING, HEAD, kConnection };

@@ -96,30 +96,40 @@ impl Environment {
 
     /// Collects what is ready, has JavaScript handle it, batch by batch.
     fn pump(&self) {
-        for round in 0.. {
-            let work = {
-                let mut engine = self.engine.borrow_mut();
-                engine.is_pumping = true;
-                if round == 0 {
-                    engine.events.rewind();
-                    engine.collect();
-                }
-                let worked = engine.run();
-                engine.stats.calls_out += u64::from(engine.events.is_pending());
-                (worked, engine.events.is_pending())
-            };
-            if work.1 {
-                self.callback.call();
-            }
+        {
             let mut engine = self.engine.borrow_mut();
-            if work == (false, false) || (round >= ROUNDS && !engine.events.is_pending()) {
-                engine.is_pumping = false;
-                if engine.has_backlog() {
-                    engine.wake();
-                }
-                return;
+            engine.is_pumping = true;
+            engine.events.rewind();
+            engine.collect();
+        }
+        for _ in 0..ROUNDS {
+            if !self.turn() {
+                break;
             }
         }
+        let mut engine = self.engine.borrow_mut();
+        engine.is_pumping = false;
+        if engine.has_backlog() {
+            engine.wake();
+        }
+    }
+
+    /// One batch. False when there is no work left, or nobody to do it.
+    fn turn(&self) -> bool {
+        let (worked, cursor) = {
+            let mut engine = self.engine.borrow_mut();
+            let worked = engine.run();
+            if !engine.events.is_pending() {
+                return worked;
+            }
+            engine.stats.calls_out += 1;
+            (worked, engine.events.cursor())
+        };
+        self.callback.call();
+        let engine = self.engine.borrow();
+        // A thread that is being terminated runs no JavaScript any more: nothing will ever be read.
+        let is_stuck = engine.events.is_pending() && engine.events.cursor() == cursor;
+        !is_stuck && (worked || engine.events.is_pending())
     }
 }
 

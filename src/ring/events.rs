@@ -54,6 +54,11 @@ impl Events {
         (self.memory.word(ring::HEAD as usize) as usize) < self.tail
     }
 
+    /// How far JavaScript has read.
+    pub fn cursor(&self) -> u32 {
+        self.memory.word(ring::HEAD as usize)
+    }
+
     /// Starts over at the front once everything was read.
     pub fn rewind(&mut self) {
         if self.tail != ring::START as usize && !self.is_pending() {

@@ -1,0 +1,129 @@
+'use strict';
+
+// What an event record means: each calls the connection's handler, or tells its socket, in the connection's async scope.
+
+const { getSystemErrorName } = require('node:util');
+const { EVENT, HEAD, TIMEOUT } = require('./layout');
+
+/** @typedef {any} Connection the class of connection.js, which requires this file */
+
+/** Names of the time-outs, by their bits. */
+const TIMEOUT_NAMES = {
+  [TIMEOUT.HEADERS]: 'headers',
+  [TIMEOUT.REQUEST]: 'request',
+  [TIMEOUT.KEEP_ALIVE]: 'keep-alive',
+};
+
+/**
+ * Handles one record. What it holds is taken out of the ring before anybody is called: the ring may be written anew by then.
+ * @param {Connection} connection
+ * @param {number} kind EVENT
+ * @param {number} flags
+ * @param {number} a
+ * @param {number} b
+ * @param {any} bytes where the payload lies
+ * @param {number} start
+ * @param {number} end
+ */
+function onEvent(connection, kind, flags, a, b, bytes, start, end) {
+  const { resource, socket } = connection;
+  if (socket.timeout) socket._unrefTimer();
+  switch (kind) {
+    case EVENT.HEAD:
+      resource.runInAsyncScope(callHead, null, connection, bytes.latin1Slice(start, end), flags, a, b);
+      break;
+    case EVENT.BODY:
+      resource.runInAsyncScope(callBody, null, connection, copy(bytes, start, end));
+      break;
+    case EVENT.COMPLETE:
+      resource.runInAsyncScope(callComplete, null, connection, bytes.latin1Slice(start, end));
+      break;
+    case EVENT.PARSE_ERROR:
+      connection.fail(parseError(bytes.latin1Slice(start, start + b), a, copy(bytes, start + b, end)));
+      break;
+    case EVENT.END:
+      resource.runInAsyncScope(endSocket, null, socket);
+      break;
+    case EVENT.IO_ERROR:
+      resource.runInAsyncScope(destroySocket, null, socket, systemError(a, flags === 0 ? 'read' : 'write'));
+      break;
+    case EVENT.SENT:
+      connection.awaitOutput();
+      break;
+    default:
+      throw new Error(`ferrohttp: an event of unknown kind ${kind}`);
+  }
+}
+
+/** Bytes out of the ring, of their own size: a small body must not pin a large buffer. */
+function copy(bytes, start, end) {
+  if (start === 0 && end === bytes.length) return bytes;
+  const part = Buffer.allocUnsafeSlow(end - start);
+  bytes.copy(part, 0, start, end);
+  return part;
+}
+
+function callHead(connection, text, flags, code, startLength) {
+  const { handler } = connection;
+  handler.onHead(connection, text, flags, code, startLength);
+  if ((flags & (HEAD.BODY | HEAD.UPGRADE)) === 0) handler.onComplete(connection, '');
+}
+
+function callBody(connection, chunk) {
+  connection.handler.onBody(connection, chunk);
+}
+
+function callComplete(connection, trailers) {
+  connection.handler.onComplete(connection, trailers);
+}
+
+/** @param {Connection} connection @param {Error} error */
+function tellParseError(connection, error) {
+  connection.resource.runInAsyncScope(callParseError, null, connection, error);
+}
+
+function callParseError(connection, error) {
+  connection.handler.onParseError(connection, error);
+}
+
+/** @param {Connection} connection @param {number} kind TIMEOUT */
+function tellTimeout(connection, kind) {
+  connection.resource.runInAsyncScope(callTimeout, null, connection, TIMEOUT_NAMES[kind]);
+}
+
+function callTimeout(connection, kind) {
+  connection.handler.onTimeout?.(connection, kind);
+}
+
+/** @param {Connection} connection */
+function tellDrain(connection) {
+  connection.resource.runInAsyncScope(emitDrain, null, connection.socket);
+}
+
+function emitDrain(socket) {
+  socket.emit('drain');
+}
+
+/** What net does at the end of a stream. */
+function endSocket(socket) {
+  socket.push(null);
+  socket.read(0);
+}
+
+function destroySocket(socket, error) {
+  socket.destroy(error);
+}
+
+/** Node's error for a failed system call. */
+function systemError(errno, syscall) {
+  const code = getSystemErrorName(-errno);
+  return Object.assign(new Error(`${syscall} ${code}`), { errno: -errno, code, syscall });
+}
+
+/** Node's error for bytes that are not HTTP. `text`: code and reason, a line each. */
+function parseError(text, bytesParsed, rawPacket) {
+  const [code, reason] = text.split('\n');
+  return Object.assign(new Error(`Parse Error: ${reason}`), { code, reason, bytesParsed, rawPacket });
+}
+
+module.exports = { onEvent, parseError, tellDrain, tellParseError, tellTimeout };

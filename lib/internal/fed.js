@@ -1,0 +1,107 @@
+'use strict';
+
+// The fed transport: a JavaScript stream moves the bytes. Its data goes to the engine's parser, what the engine has framed goes to its write.
+
+const { TABLE } = require('./layout');
+const { parseError, tellDrain, tellParseError } = require('./events');
+const ring = require('./ring');
+
+/** What a socket's user may call that must not overtake what the engine holds. */
+const ORDERED = ['write', 'end'];
+
+class Fed {
+  /** @param {any} connection the Connection */
+  constructor(connection) {
+    this.connection = connection;
+    /** The socket's own methods under those of ORDERED that were put over them. @type {Map<string, { own: boolean, over: Function, method: Function }>} */
+    this.covered = new Map();
+    this.onData = (chunk) => this.feed(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
+  }
+
+  start() {
+    const { socket, isPaused } = this.connection;
+    socket.on('close', this.connection.onSocketClose);
+    socket.on('data', this.onData);
+    for (const name of ORDERED) this.cover(socket, name);
+    if (isPaused) socket.pause();
+  }
+
+  /** Has what the engine holds go first. */
+  cover(socket, name) {
+    const { connection } = this;
+    const method = socket[name];
+    const own = Object.hasOwn(socket, name);
+    const over = function (...args) {
+      connection.flush();
+      return method.apply(this, args);
+    };
+    this.covered.set(name, { own, over, method });
+    Object.defineProperty(socket, name, { configurable: true, enumerable: own, writable: true, value: over });
+  }
+
+  stop() {
+    const { socket } = this.connection;
+    socket.removeListener('close', this.connection.onSocketClose);
+    if (Object.hasOwn(socket, 'push')) delete socket.push;
+    socket.removeListener('data', this.onData);
+    for (const [name, { own, over, method }] of this.covered) {
+      // Somebody's method on top of ours stays.
+      if (socket[name] !== over) continue;
+      if (own) socket[name] = method;
+      else delete socket[name];
+    }
+  }
+
+  /** Nothing is under way: what comes all the same is seen without a listener, for which others look on pooled sockets. */
+  rest() {
+    const { socket } = this.connection;
+    socket.removeListener('data', this.onData);
+    socket.push = (chunk, encoding) => {
+      if (chunk === null) return Object.getPrototypeOf(socket).push.call(socket, null);
+      this.onData(typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk);
+      return true;
+    };
+  }
+
+  /** It begins again. */
+  rise() {
+    const { socket } = this.connection;
+    if (!Object.hasOwn(socket, 'push')) return;
+    delete socket.push;
+    socket.on('data', this.onData);
+  }
+
+  /** @param {Buffer} bytes */
+  feed(bytes) {
+    const { connection } = this;
+    if (connection.transport !== this) return;
+    if (connection.failure !== null) {
+      // What comes behind bytes that are not HTTP is none either, as llhttp has it.
+      const { code, reason } = connection.failure;
+      tellParseError(connection, parseError(`${code}\n${reason}`, 0, bytes));
+      return;
+    }
+    // What was asked of the parser comes before what it is to parse.
+    ring.flush();
+    ring.engine.feed(connection.slot, bytes);
+    ring.readEvents();
+  }
+
+  /** Gives the stream what the engine has framed; who waits for it is called by the stream. */
+  settle() {
+    const { connection } = this;
+    const isOwedDrain = connection.needDrain;
+    connection.needDrain = false;
+    let isAccepted = connection.socket.writableNeedDrain !== true;
+    if (ring.figure(connection, TABLE.QUEUED) > 0 || !connection.marks.isEmpty) {
+      const output = ring.engine.takeOutput(connection.slot);
+      const marks = connection.marks.take();
+      if (output.length === 0) marks.tellAll(null);
+      else isAccepted = connection.socket.write(output, (error) => marks.tellAll(error ?? null));
+    }
+    // Refused: the stream's own 'drain' comes.
+    if (isOwedDrain && isAccepted) tellDrain(connection);
+  }
+}
+
+module.exports = { Fed };

@@ -1,0 +1,76 @@
+'use strict';
+
+// Who waits for bytes to be with the kernel, in the order of the bytes.
+
+const { AsyncResource } = require('node:async_hooks');
+
+/** @typedef {((error: Error | null) => void) | { onSent(error: Error | null): void, _eventsCount?: number }} Sent */
+
+class Marks {
+  constructor() {
+    /** Callbacks, each followed by the AsyncResource to call it in, or null. @type {any[]} */
+    this.waiting = [];
+    /** How many were called, to be compared with the engine's count. */
+    this.told = 0;
+  }
+
+  get isEmpty() {
+    return this.waiting.length === 0;
+  }
+
+  /** @param {Sent} sent */
+  add(sent) {
+    // Who listens hears it in the context of the write, as from a stream.
+    const hasListeners = typeof sent === 'function' || sent._eventsCount !== 0;
+    this.waiting.push(sent, hasListeners ? new AsyncResource('HTTPOUTGOINGMESSAGE') : null);
+  }
+
+  /**
+   * Tells the first of those that the engine counts as reached.
+   * @param {number} reached
+   * @returns {boolean} whether there was one
+   */
+  tellNext(reached) {
+    if (this.told >= reached || this.waiting.length === 0) return false;
+    this.told++;
+    const sent = this.waiting.shift();
+    tell(sent, this.waiting.shift(), null);
+    return true;
+  }
+
+  /** Those that the engine counts as reached, to be told by somebody else. @param {number} reached */
+  takeReached(reached) {
+    const taken = new Marks();
+    taken.waiting = this.waiting.splice(0, 2 * Math.max(0, reached - this.told));
+    this.told += taken.waiting.length / 2;
+    return taken;
+  }
+
+  /** All that wait, to be told by somebody else; none is left here. */
+  take() {
+    const taken = new Marks();
+    taken.waiting = this.waiting;
+    this.told += this.waiting.length / 2;
+    this.waiting = [];
+    return taken;
+  }
+
+  /** @param {Error | null} error why the bytes will never get there */
+  tellAll(error) {
+    const { waiting } = this;
+    this.waiting = [];
+    for (let i = 0; i < waiting.length; i += 2) tell(waiting[i], waiting[i + 1], error);
+  }
+}
+
+function tell(sent, resource, error) {
+  if (resource === null) sent.onSent(error);
+  else resource.runInAsyncScope(call, null, sent, error);
+}
+
+function call(sent, error) {
+  if (typeof sent === 'function') sent(error);
+  else sent.onSent(error);
+}
+
+module.exports = { Marks };
