@@ -1,5 +1,6 @@
 'use strict';
 
+const host = require('node:http');
 const EventEmitter = require('node:events');
 const { Readable, finished } = require('node:stream');
 
@@ -27,7 +28,14 @@ const kPhase = Symbol('kPhase');
 
 const kAbortController = Symbol('kAbortController');
 const kAbortListener = Symbol('kAbortListener');
-const kDetachAbortSignal = Symbol('kDetachAbortSignal');
+/**
+ * The host's own symbol where it has one: its HTTP/2 server hands HTTP/1 connections to its own HTTP/1 server, which calls this method of
+ * whatever class it was given.
+ */
+const kDetachAbortSignal =
+  Object.getOwnPropertySymbols(host.IncomingMessage.prototype).find(
+    ({ description }) => description === 'kDetachAbortSignal',
+  ) ?? Symbol('kDetachAbortSignal');
 
 /** Where a message stands whose stream nobody has touched yet. */
 const PHASE = Object.freeze({

@@ -231,7 +231,8 @@ class ServerConnection {
 
   /** @param {any} req */
   createResponse(req) {
-    const { server, responseOptions } = this;
+    const { server, socket, responseOptions } = this;
+    responseOptions.highWaterMark = socket.writableHighWaterMark;
     responseOptions.rejectNonStandardBodyWrites = server.rejectNonStandardBodyWrites;
     const res = new server[kServerResponse](req, responseOptions);
     res[kServerConnection] = this;

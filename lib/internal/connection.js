@@ -52,6 +52,7 @@ class Connection {
     this.socket = socket;
     this.handler = handler;
     this.resource = options.resource;
+    this.role = options.role === 'server' ? ROLE.SERVER : ROLE.CLIENT;
     /** Null: the engine has let go. @type {Transport | null} */
     this.transport = null;
     this.slot = -1;
@@ -61,6 +62,8 @@ class Connection {
     this.isAwaiting = false;
     /** A write was answered with false: `'drain'` is owed. */
     this.needDrain = false;
+    /** The message being sent is in the chunked coding. */
+    this.isChunked = false;
     /** Bytes written since flush number `epoch`. */
     this.unflushed = 0;
     this.epoch = -1;
@@ -81,9 +84,8 @@ class Connection {
    */
   static attach(socket, handler, options) {
     const connection = new Connection(socket, handler, options);
-    const role = options.role === 'server' ? ROLE.SERVER : ROLE.CLIENT;
     const attach = (transport, fd) =>
-      ring.attach(connection, role, transport, fd, options.maxHeaderSize ?? 0, options.lenient ?? 0);
+      ring.attach(connection, connection.role, transport, fd, options.maxHeaderSize ?? 0, options.lenient ?? 0);
     socket[kConnection] = connection;
     if (!FED_ONLY && socket.connecting && socket instanceof net.Socket) {
       attach(TRANSPORT.PENDING, -1);
@@ -124,6 +126,7 @@ class Connection {
    * @param {number} expect EXPECT; client only
    */
   sendHead(text, framing, expect) {
+    this.isChunked = framing === FRAMING.CHUNKED;
     this.write(COMMAND.MESSAGE_HEAD | this.choices(framing, expect), text, 'latin1', null);
   }
 
@@ -239,7 +242,9 @@ class Connection {
     if (!ring.commandWith(this, this.marked(kindAndFlags, sent), data, encoding)) {
       return this.write(kindAndFlags, Buffer.from(/** @type {string} */ (data), encoding), undefined, sent);
     }
-    return this.written(kind, data.length, sent);
+    // What the coding adds counts too: those who write little at a time are told to wait as soon as by Node.
+    const coding = kind === COMMAND.BODY && this.isChunked ? data.length.toString(16).length + 4 : 0;
+    return this.written(kind, data.length + coding, sent);
   }
 
   /** A write behind the connection's end: the callback hears of it, as from a destroyed stream. */

@@ -3,8 +3,9 @@
 // The local transport: the engine moves the bytes on a descriptor that it borrows from a net.Socket. What is asked of the socket or its handle
 // meanwhile comes here.
 
+const { EventEmitter } = require('node:events');
 const net = require('node:net');
-const { TABLE } = require('./layout');
+const { ROLE, TABLE } = require('./layout');
 const { giveBack, isLendable, lend } = require('./handle');
 const ring = require('./ring');
 
@@ -36,6 +37,8 @@ class Local {
     const { socket } = this.connection;
     lend(socket._handle, this);
     socket[kLocal] = this;
+    // Node's server reads its sockets by a listener, and others count it. As an event's only: the stream must not begin to flow.
+    if (this.connection.role === ROLE.SERVER) EventEmitter.prototype.on.call(socket, 'data', onOwnData);
     socket.push = pushToLent;
     Object.defineProperty(socket, 'writableLength', { configurable: true, get: writableLength });
     // A server's connection has its own, and tells by readStart.
@@ -50,6 +53,7 @@ class Local {
   stop() {
     const { socket } = this.connection;
     this.onReference(false);
+    EventEmitter.prototype.removeListener.call(socket, 'data', onOwnData);
     delete socket.push;
     delete socket.writableLength;
     for (const name of LISTENING) if (socket[name] === LISTENERS[name]) delete socket[name];
@@ -136,7 +140,12 @@ class Local {
 
 // --- asked of the socket ---------------------------------------------------------------------------------------------------
 
-const hasReader = (socket) => socket.listenerCount('data') > 0 || socket.listenerCount('readable') > 0;
+const hasReader = (socket) =>
+  socket.listenerCount('data') > (socket[kLocal] ? socket.listenerCount('data', onOwnData) : 0) ||
+  socket.listenerCount('readable') > 0;
+
+/** Stands for the engine, which reads the descriptor itself. */
+function onOwnData() {}
 
 /** A listener for the bytes themselves: the stream believes that a read is under way, and would not ask the handle. */
 const LISTENERS = Object.fromEntries(

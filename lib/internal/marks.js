@@ -65,7 +65,8 @@ class Marks {
 
 function tell(sent, resource, error) {
   if (resource === null) sent.onSent(error);
-  else resource.runInAsyncScope(call, null, sent, error);
+  // A tick, as from a stream: also in that what a domain's member throws is that domain's.
+  else resource.runInAsyncScope(process.nextTick, process, call, sent, error);
 }
 
 function call(sent, error) {

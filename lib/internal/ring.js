@@ -3,7 +3,7 @@
 // The JavaScript side of the two rings: event records are read here, command records written.
 // One engine for each environment (the main thread, each worker): this module is loaded once in each.
 
-const { RECORD, RING, COMMAND, TABLE, EVENT } = require('./layout');
+const { COMMAND, EVENT, RECORD, RING, ROLE, TABLE } = require('./layout');
 const { Engine } = require('./native');
 
 const EVENTS_SIZE = 1 << 20;
@@ -254,8 +254,9 @@ function read(fromLoop) {
     if (large === null)
       connection.onEvent(kindAndFlags & 0xff, flags, a, b, eventBytes, at + HEADER, at + HEADER + length);
     else connection.onEvent(kindAndFlags & 0xff, flags & ~EVENT.OUT_OF_LINE, a, b, large, 0, large.length);
-    // Node runs ticks behind each part of a body, and not behind a head.
-    if (fromLoop && (kindAndFlags & 0xff) === EVENT.BODY) runTicks();
+    // Node runs ticks behind each part of a request's body, as its server's parser reads the socket by itself; not behind heads, and not
+    // behind parts of a response, which come by a 'data' event.
+    if (fromLoop && (kindAndFlags & 0xff) === EVENT.BODY && connection.role === ROLE.SERVER) runTicks();
   }
   if (last !== undefined) between(fromLoop, began);
 }
