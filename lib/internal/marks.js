@@ -12,6 +12,8 @@ class Marks {
     this.waiting = [];
     /** How many were called, to be compared with the engine's count. */
     this.told = 0;
+    /** Calls that wait for their tick. */
+    this.ticks = 0;
   }
 
   get isEmpty() {
@@ -34,7 +36,7 @@ class Marks {
     if (this.told >= reached || this.waiting.length === 0) return false;
     this.told++;
     const sent = this.waiting.shift();
-    tell(sent, this.waiting.shift(), null);
+    this.tell(sent, this.waiting.shift(), null);
     return true;
   }
 
@@ -55,21 +57,25 @@ class Marks {
     return taken;
   }
 
+  /** Calls at once who has no listeners, unless others before him wait for their tick. */
+  tell(sent, resource, error) {
+    if (resource === null && this.ticks === 0) return sent.onSent(error);
+    this.ticks++;
+    // A tick, as from a stream: also in that what a domain's member throws is that domain's.
+    if (resource === null) process.nextTick(call, this, sent, error);
+    else resource.runInAsyncScope(process.nextTick, process, call, this, sent, error);
+  }
+
   /** @param {Error | null} error why the bytes will never get there */
   tellAll(error) {
     const { waiting } = this;
     this.waiting = [];
-    for (let i = 0; i < waiting.length; i += 2) tell(waiting[i], waiting[i + 1], error);
+    for (let i = 0; i < waiting.length; i += 2) this.tell(waiting[i], waiting[i + 1], error);
   }
 }
 
-function tell(sent, resource, error) {
-  if (resource === null) sent.onSent(error);
-  // A tick, as from a stream: also in that what a domain's member throws is that domain's.
-  else resource.runInAsyncScope(process.nextTick, process, call, sent, error);
-}
-
-function call(sent, error) {
+function call(marks, sent, error) {
+  marks.ticks--;
   if (typeof sent === 'function') sent(error);
   else sent.onSent(error);
 }
