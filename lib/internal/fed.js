@@ -6,6 +6,9 @@ const { TABLE } = require('./layout');
 const { parseError, tellDrain, tellParseError } = require('./events');
 const ring = require('./ring');
 
+/** Set on a socket that is fed. */
+const kFed = Symbol('ferrohttp.fed');
+
 /** What a socket's user may call that must not overtake what the engine holds. */
 const ORDERED = ['write', 'end'];
 
@@ -23,6 +26,9 @@ class Fed {
     socket.on('close', this.connection.onSocketClose);
     socket.on('data', this.onData);
     for (const name of ORDERED) this.cover(socket, name);
+    if ('bytesWritten' in socket)
+      Object.defineProperty(socket, 'bytesWritten', { configurable: true, get: bytesWritten });
+    socket[kFed] = this;
     if (isPaused) socket.pause();
   }
 
@@ -43,6 +49,9 @@ class Fed {
     const { socket } = this.connection;
     socket.removeListener('close', this.connection.onSocketClose);
     if (Object.hasOwn(socket, 'push')) delete socket.push;
+    if (socket[kFed] === this && Object.getOwnPropertyDescriptor(socket, 'bytesWritten')?.get === bytesWritten) {
+      delete socket.bytesWritten;
+    }
     socket.removeListener('data', this.onData);
     for (const [name, { own, over, method }] of this.covered) {
       // Somebody's method on top of ours stays.
@@ -102,6 +111,12 @@ class Fed {
     // Refused: the stream's own 'drain' comes.
     if (isOwedDrain && isAccepted) tellDrain(connection);
   }
+}
+
+/** Counts what the engine holds for the stream: it is written first. @this {any} the socket */
+function bytesWritten() {
+  this[kFed].connection.flush();
+  return Reflect.get(Object.getPrototypeOf(this), 'bytesWritten', this);
 }
 
 module.exports = { Fed };
