@@ -1,0 +1,59 @@
+//! The deadlines of a server's connections.
+
+use super::{Engine, Misuse, connection};
+use crate::ring::layout::timeout;
+use ferrohttp_proto::{self as proto, Timeouts};
+use std::time::{Duration, Instant};
+
+impl Engine {
+    /// Sets a server connection's deadlines; each in milliseconds, 0 for none.
+    ///
+    /// # Errors
+    /// [`Misuse::NoConnection`].
+    pub fn set_timeouts(
+        &mut self,
+        slot: u32,
+        headers: f64,
+        request: f64,
+        keep_alive: f64,
+    ) -> Result<(), Misuse> {
+        let duration =
+            |ms: f64| (ms > 0.0 && ms.is_finite()).then(|| Duration::from_secs_f64(ms / 1000.0));
+        connection(&mut self.slots, slot)?
+            .proto
+            .set_timeouts(Timeouts {
+                headers: duration(headers),
+                request: duration(request),
+                keep_alive: duration(keep_alive),
+            });
+        Ok(())
+    }
+
+    /// Milliseconds until `slot`'s deadline if it is of one of `kinds` (bits of [`timeout`]): 0 when it has passed, in which case it will not
+    /// be told again, negative when there is none. The kind comes with it.
+    ///
+    /// # Errors
+    /// [`Misuse::NoConnection`].
+    pub fn check_timeout(&mut self, slot: u32, kinds: u32) -> Result<(f64, u32), Misuse> {
+        let proto = &mut connection(&mut self.slots, slot)?.proto;
+        let now = Instant::now();
+        let Some((at, kind)) = proto.poll_timeout() else {
+            return Ok((-1.0, 0));
+        };
+        let kind = match kind {
+            proto::Timeout::Headers => timeout::HEADERS,
+            proto::Timeout::Request => timeout::REQUEST,
+            proto::Timeout::KeepAlive => timeout::KEEP_ALIVE,
+        };
+        if kind & kinds == 0 {
+            return Ok((-1.0, 0));
+        }
+        if at <= now {
+            proto.handle_timeout(now);
+        }
+        Ok((
+            at.saturating_duration_since(now).as_secs_f64() * 1000.0,
+            kind,
+        ))
+    }
+}
