@@ -17,7 +17,15 @@ const kConnection = Symbol('ferrohttp.connection');
 /** A body part that is sent from where it lies rather than copied into the ring, from this many bytes on. */
 const LARGE = 16 * 1024;
 
-const FED_ONLY = process.env.FERROHTTP_DRIVER === 'fed' || !ring.engine.hasLocalDriver;
+const FED_ONLY = chosenDriver() === 'fed' || !ring.engine.hasLocalDriver;
+
+/** What FERROHTTP_DRIVER asks for: `local`, which falls back on `fed` where it cannot be, or `fed`. */
+function chosenDriver() {
+  const driver = process.env.FERROHTTP_DRIVER || 'local';
+  if (driver === 'threads') throw new Error('ferrohttp: FERROHTTP_DRIVER=threads is not implemented yet');
+  if (driver !== 'local' && driver !== 'fed') throw new Error(`ferrohttp: FERROHTTP_DRIVER=${driver}: local or fed`);
+  return driver;
+}
 
 /**
  * What a class implements to be told of its connection's messages; see ARCHITECTURE.md.
