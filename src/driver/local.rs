@@ -7,6 +7,12 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
+/// Where a send may ask for no SIGPIPE it does; elsewhere it counts on Node, which ignores the signal.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+const SEND_FLAGS: libc::c_int = libc::MSG_NOSIGNAL;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+const SEND_FLAGS: libc::c_int = 0;
+
 const WAKE: Token = Token(usize::MAX);
 
 /// A descriptor that Node's socket owns and lends while the connection is attached. Never closed here: the socket detaches before it closes it.
@@ -91,7 +97,7 @@ impl LocalSocket {
             let mut message: libc::msghdr = std::mem::zeroed();
             message.msg_iov = parts.as_mut_ptr();
             message.msg_iovlen = used as _;
-            libc::sendmsg(self.fd, &message, libc::MSG_NOSIGNAL)
+            libc::sendmsg(self.fd, &message, SEND_FLAGS)
         };
         if count < 0 {
             Err(io::Error::last_os_error())
