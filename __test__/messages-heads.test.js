@@ -14,7 +14,7 @@ const { recordingConnection, recordingSocket } = require('./messages-recorder');
 // the events and the message's public state must be the same, over text and over the engine, with the socket there from the
 // start and with the socket coming when all is said.
 
-const HOST_IS_OLD = Number.parseInt(process.versions.node, 10) < 24;
+const HOST_MAJOR = Number.parseInt(process.versions.node, 10);
 
 const REQUESTS = {
   'GET of HTTP/1.1': { method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1, headers: {} },
@@ -205,7 +205,7 @@ const BODIES = {
   null: (res) => res.write(null),
   'an object': (res) => res.end({}),
 };
-if (!HOST_IS_OLD) {
+if (HOST_MAJOR >= 24) {
   BODIES['two ends and a callback'] = (res) => res.end('hello').end(() => res.emit('called'));
   BODIES['end(callback)'] = (res) => res.end(() => res.emit('called'));
   BODIES['a string and a callback'] = (res) => res.end('hello', () => res.emit('called'));
@@ -256,12 +256,24 @@ async function respond({ ServerResponse }, makeSocket, request, head, body, isQu
   };
 }
 
+/**
+ * Node 26 makes one chunk of what is written in one turn; where one ends and the next begins means nothing. By body: Node 26's
+ * chunks, and those of the versions before it and of ferrohttp.
+ * @type {Record<string, [string, string]>}
+ */
+const APART = {
+  'two writes': ['5\r\nhello\r\n', '2\r\nhe\r\n2\r\nll\r\n1\r\no\r\n'],
+  'writes in other turns': ['3\r\nllo\r\n', '1\r\nl\r\n2\r\nlo\r\n'],
+  'corked writes': ['5\r\nab\xc3\xa9z\r\n', '1\r\na\r\n3\r\nb\xc3\xa9\r\n1\r\nz\r\n'],
+};
+
 async function compare(head, request, body, isQueued) {
   const [theirs, asText, byEngine] = await Promise.all([
     respond(stock, recordingSocket, request, head, body, isQueued),
     respond(ferrohttp, recordingSocket, request, head, body, isQueued),
     respond(ferrohttp, recordingConnection, request, head, body, isQueued),
   ]);
+  if (HOST_MAJOR >= 26 && body in APART) theirs.wire = theirs.wire.replace(...APART[body]);
   const what = `${request}, ${body}, ${isQueued ? 'queued' : 'at once'}`;
   assert.deepStrictEqual(asText, theirs, `as text: ${what}`);
   assert.deepStrictEqual(byEngine, theirs, `by the engine: ${what}`);

@@ -13,8 +13,8 @@ const REGISTER_CJS = path.join(ROOT, 'register.cjs');
 /** Node's arguments that put ferrohttp in http's place; none when the tests run on stock http. */
 const registerArgs = stock ? [] : ['--import', REGISTER_ESM];
 
-// Only so that a child that hangs comes to an end, and its test with it.
-const HANGS = { timeout: 200_000, killSignal: /** @type {const} */ ('SIGKILL') };
+/** Milliseconds after which a child is taken to hang. */
+const HANGS = 200_000;
 
 /** @typedef {{ code: number | null, signal: string | null, stdout: string, stderr: string }} Outcome */
 
@@ -26,7 +26,8 @@ const HANGS = { timeout: 200_000, killSignal: /** @type {const} */ ('SIGKILL') }
  * @returns {Promise<Outcome>}
  */
 async function run(args, { command = process.execPath, cwd, env, input } = {}) {
-  const child = spawn(command, args, { cwd, env: { ...withoutTestContext(), ...env }, stdio: 'pipe', ...HANGS });
+  const child = spawn(command, args, { cwd, env: { ...withoutTestContext(), ...env }, stdio: 'pipe' });
+  endWhenHanging(child);
   child.stdin.on('error', () => {});
   child.stdin.end(input);
   const outcome = gather(child);
@@ -46,8 +47,8 @@ async function startApp(name, { execArgv = registerArgs, env, args = [] } = {}) 
     execArgv,
     env: { ...withoutTestContext(), ...env },
     silent: true,
-    ...HANGS,
   });
+  endWhenHanging(child);
   const outcome = gather(child);
   // Not 'close': Node does not emit it when it was the parent that disconnected.
   const ends = [child.stdout, child.stderr].map((stream) =>
@@ -69,6 +70,16 @@ async function startApp(name, { execArgv = registerArgs, env, args = [] } = {}) 
       return closed;
     },
   };
+}
+
+/**
+ * Only so that a child that hangs comes to an end, and its test with it. Not spawn's `timeout`: Node 26 keeps that timer
+ * until 'close', which does not come when it was the parent that disconnected.
+ * @param {import('node:child_process').ChildProcess} child
+ */
+function endWhenHanging(child) {
+  const timer = setTimeout(() => child.kill('SIGKILL'), HANGS);
+  for (const event of ['exit', 'error']) child.once(event, () => clearTimeout(timer));
 }
 
 /** @param {import('node:child_process').ChildProcess} child */
