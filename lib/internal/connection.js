@@ -5,6 +5,7 @@
 const net = require('node:net');
 const { ERR_STREAM_DESTROYED } = require('../errors').codes;
 const { COMMAND, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
+const { annotate } = require('./annotate');
 const { armKeepAlive, checkTimeouts } = require('./deadlines');
 const { onEvent, tellDrain, tellParseError } = require('./events');
 const { Fed } = require('./fed');
@@ -84,7 +85,7 @@ class Connection {
     const role = options.role === 'server' ? ROLE.SERVER : ROLE.CLIENT;
     const attach = (transport, fd) =>
       ring.attach(connection, role, transport, fd, options.maxHeaderSize ?? 0, options.lenient ?? 0);
-    socket[kConnection] = connection;
+    annotate(socket, kConnection, connection);
     if (!FED_ONLY && socket.connecting && socket instanceof net.Socket) {
       attach(TRANSPORT.PENDING, -1);
       connection.start(new Pending(connection));

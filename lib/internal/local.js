@@ -4,6 +4,7 @@
 // meanwhile comes here.
 
 const net = require('node:net');
+const { annotate } = require('./annotate');
 const { TABLE } = require('./layout');
 const { giveBack, isLendable, lend } = require('./handle');
 const ring = require('./ring');
@@ -35,13 +36,13 @@ class Local {
   start() {
     const { socket } = this.connection;
     lend(socket._handle, this);
-    socket[kLocal] = this;
-    socket.push = pushToLent;
+    annotate(socket, kLocal, this);
+    annotate(socket, 'push', pushToLent);
     Object.defineProperty(socket, 'writableLength', { configurable: true, get: writableLength });
     // A server's connection has its own, and tells by readStart.
     if (!Object.hasOwn(socket, 'on')) {
       for (const name of LISTENING) {
-        Object.defineProperty(socket, name, { configurable: true, writable: true, value: LISTENERS[name] });
+        annotate(socket, name, LISTENERS[name]);
       }
     }
     if (socket._handle.hasRef()) this.onReference(true);

@@ -4,7 +4,10 @@
 
 const { AsyncResource } = require('node:async_hooks');
 
-/** @typedef {((error: Error | null) => void) | { onSent(error: Error | null): void, _eventsCount?: number }} Sent */
+/** Called when the bytes of a message are all with the kernel, or never will be. @type {unique symbol} */
+const kSent = Symbol('kSent');
+
+/** @typedef {((error: Error | null) => void) | { [kSent](error: Error | null): void, _eventsCount?: number }} Sent */
 
 class Marks {
   constructor() {
@@ -64,13 +67,13 @@ class Marks {
 }
 
 function tell(sent, resource, error) {
-  if (resource === null) sent.onSent(error);
+  if (resource === null) sent[kSent](error);
   else resource.runInAsyncScope(call, null, sent, error);
 }
 
 function call(sent, error) {
   if (typeof sent === 'function') sent(error);
-  else sent.onSent(error);
+  else sent[kSent](error);
 }
 
-module.exports = { Marks };
+module.exports = { Marks, kSent };
