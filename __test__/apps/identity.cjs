@@ -16,9 +16,12 @@ async function look() {
     oneNamespace: (await import('http')) === (await import('node:http')),
     fromModule: await import('./identity-static.mjs').then((m) => m.same(ferrohttp)),
   };
-  for (const part of ['agent', 'client', 'common', 'incoming', 'outgoing', 'server']) {
-    // `common` is the one whose name stood for something else already.
-    const own = require(part === 'common' ? '../../lib/http_common.js' : `../../lib/${part}.js`);
+  const parts = {
+    ...require('../../lib/register/parts.js'),
+    common: require('../../lib/http_common.js'),
+    server: require('../../lib/server.js'),
+  };
+  for (const [part, own] of Object.entries(parts)) {
     report[part] =
       require(`_http_${part}`) === own &&
       require(`node:_http_${part}`) === own &&
