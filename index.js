@@ -8,7 +8,7 @@ const { methods } = require('./lib/common');
 const { IncomingMessage } = require('./lib/incoming');
 const { OutgoingMessage, validateHeaderName, validateHeaderValue } = require('./lib/outgoing');
 const { parsers } = require('./lib/parser_pool');
-const { setGlobalProxyFromEnv } = require('./lib/proxy');
+const { setGlobalProxyFromEnv: proxyFromEnv } = require('./lib/proxy');
 const { _connectionListener, STATUS_CODES, Server, ServerResponse } = require('./lib/server');
 const { validateInteger } = require('./lib/validators');
 
@@ -22,10 +22,9 @@ function createServer(options, requestListener) {
   return new /** @type {any} */ (Server)(options, requestListener);
 }
 
-/** @param {number} max */
-function setMaxIdleHTTPParsers(max) {
-  validateInteger(max, 'max', 1);
-  parsers.max = max;
+/** @param {NodeJS.ProcessEnv} [env] */
+function setGlobalProxyFromEnv(env = process.env) {
+  return proxyFromEnv(/** @type {any} */ (module.exports), agent.makeGlobalAgent, env);
 }
 
 /** @type {Record<string, unknown>} */
@@ -44,11 +43,12 @@ const values = {
   validateHeaderValue,
   get,
   request,
-  setMaxIdleHTTPParsers,
-  /** @param {NodeJS.ProcessEnv} [env] */
-  setGlobalProxyFromEnv(env) {
-    return setGlobalProxyFromEnv(/** @type {any} */ (module.exports), agent.makeGlobalAgent, env);
+  /** @param {number} max */
+  setMaxIdleHTTPParsers(max) {
+    validateInteger(max, 'max', 1);
+    parsers.max = max;
   },
+  setGlobalProxyFromEnv,
 };
 
 /** @type {Record<string, PropertyDescriptor>} */

@@ -186,8 +186,7 @@ Agent.prototype.createConnection = function createConnection(...args) {
  * @param {Options} [options]
  * @returns {string} host:port:localAddress, then :family and :socketPath where given
  */
-Agent.prototype.getName = function getName(options) {
-  if (!options) return 'localhost::';
+Agent.prototype.getName = function getName(options = {}) {
   const { host, port, localAddress, family, socketPath } = options;
   const last = lastName;
   const isLast =

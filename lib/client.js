@@ -25,7 +25,7 @@ const { kProxy, rewriteForProxy } = require('./proxy');
 const { ERR_HTTP_HEADERS_SENT, ERR_INVALID_ARG_TYPE } = codes;
 
 /** A request's target: `path` is an accessor that checks what it is set to. */
-const kPath = Symbol('path');
+const kPath = Symbol('kPath');
 
 const requestCreated = diagnostics.channel('http.client.request.created');
 const requestStart = diagnostics.channel('http.client.request.start');

@@ -7,6 +7,8 @@ const { Connection, kConnection, HEAD } = require('./internal/connection');
 const { expectOf } = require('./send');
 const { ConnResetException } = require('./errors');
 const { kNeedDrain, kSkipPendingData, leniency } = require('./common');
+const { hide } = require('./inspect');
+const { annotate } = require('./internal/annotate');
 const { complete, IncomingMessage, kDetachAbortSignal, pushBody, setResponseHead } = require('./incoming');
 
 /**
@@ -42,6 +44,8 @@ const kLeniency = Symbol('leniency');
 const kMaxHeaderSize = Symbol('maxHeaderSize');
 /** A socket's ResponseParser. */
 const kParser = Symbol('parser');
+
+hide(kStage, kError, kResource);
 
 const requestError = diagnostics.channel('http.client.request.error');
 const responseFinish = diagnostics.channel('http.client.response.finish');
@@ -83,7 +87,7 @@ function assignSocket(req, socket, err) {
     socket._httpMessage = req;
     // The socket may fail before the next tick.
     if (!socket[kWiring]) {
-      socket[kWiring] = WIRING.ERROR;
+      annotate(socket, kWiring, WIRING.ERROR);
       socket.on('error', onSocketError);
     }
   }
@@ -152,7 +156,7 @@ function attach(req, socket) {
   req.socket = socket;
   req[kStage] = STAGE.ATTACHED;
   socket._httpMessage = req;
-  socket[kParser] ??= new ResponseParser(socket);
+  if (!socket[kParser]) annotate(socket, kParser, new ResponseParser(socket));
   socket.parser = socket[kParser];
   req.parser = socket.parser;
   if (!socket.destroyed) {
@@ -181,8 +185,8 @@ function engage(req, socket) {
     if (socket[kLeniency] === lenient && socket[kMaxHeaderSize] === maxHeaderSize) return conn;
     if (conn.detach().length > 0) socket.destroy();
   }
-  socket[kLeniency] = lenient;
-  socket[kMaxHeaderSize] = maxHeaderSize;
+  annotate(socket, kLeniency, lenient);
+  annotate(socket, kMaxHeaderSize, maxHeaderSize);
   return Connection.attach(socket, responses, { role: 'client', resource: req[kResource], maxHeaderSize, lenient });
 }
 

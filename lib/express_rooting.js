@@ -1,3 +1,5 @@
+'use strict';
+
 const host = require('node:http');
 
 const { IncomingMessage } = require('./incoming');

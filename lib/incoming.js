@@ -4,6 +4,7 @@ const host = require('node:http');
 const EventEmitter = require('node:events');
 const { Readable, finished } = require('node:stream');
 
+const { asEvents, defineView, hide } = require('./inspect');
 const { HEAD, kConnection } = require('./internal/connection');
 const { METHODS_BY_CODE, kSkipPendingData } = require('./common');
 const { addDistinctField, mergeField } = require('./headers');
@@ -436,6 +437,15 @@ IncomingMessage.prototype[kDetachAbortSignal] = function detachAbortSignal() {
   this[kAbortListener] = DETACHED;
   if (watch !== null && watch.socket !== null) watch.socket.removeListener('close', watch.listener);
 };
+
+// --- what is seen of it -----------------------------------------------------------------------------------------------
+
+hide(kReadableState, kPhase, kHead, kFieldsAt, kRawHeaders, kRawTrailers, kAbortListener);
+defineView(IncomingMessage.prototype, {
+  mark: kPhase,
+  after: { _events: ['_readableState'], complete: ['rawHeaders', 'rawTrailers'] },
+  as: new Map([['_events', asEvents]]),
+});
 
 // --- what the server and the client do with a message --------------------------------------------------------------
 

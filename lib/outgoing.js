@@ -5,7 +5,9 @@ const { Stream, getDefaultHighWaterMark } = require('node:stream');
 const { isUint8Array } = require('node:util/types');
 
 const { kNeedDrain, kOutHeaders } = require('./common');
+const { asEvents, defineView, hide } = require('./inspect');
 const { kConnection } = require('./internal/connection');
+const { kSent } = require('./internal/marks');
 const { codes } = require('./errors');
 const { kUniqueHeaders, parseUniqueHeadersOption, writeHead } = require('./head');
 const { validateHeaderName, validateHeaderValue } = require('./headers');
@@ -123,7 +125,9 @@ defineGetter('closed', function closed() {
 defineGetter('writableFinished', function writableFinished() {
   return this[kWritableFinished];
 });
-defineGetter('writableObjectMode', () => false);
+defineGetter('writableObjectMode', function writableObjectMode() {
+  return false;
+});
 defineGetter('writableLength', function writableLength() {
   const socket = this[kSocket];
   const connection = socket?.[kConnection];
@@ -214,7 +218,7 @@ OutgoingMessage.prototype.pipe = function pipe() {
  * @this {any}
  * @param {Error} err what a listener's promise was rejected with
  */
-OutgoingMessage.prototype[EventEmitter.captureRejectionSymbol] = function rejected(err) {
+OutgoingMessage.prototype[EventEmitter.captureRejectionSymbol] = function rejected(err, _event) {
   this.destroy(err);
 };
 
@@ -472,10 +476,10 @@ function endBody(msg, chunk, encoding, callback) {
 
   if (msg[kHeld] !== null) release(msg);
   // A callback wants to be called in the context it was given in; a message nobody listens to has none.
-  const sent = callback ? (/** @type {any} */ err) => msg.onSent(err) : msg;
+  const sent = callback ? (/** @type {any} */ err) => msg[kSent](err) : msg;
   // What was sent before may have failed: that is to be told, though there is nothing to send now.
   const isSent = !chunk && msg._headerSent && !(msg._hasBody && msg.chunkedEncoding);
-  if (isSent && msg[kSocket]?.destroyed) process.nextTick(() => msg.onSent(null));
+  if (isSent && msg[kSocket]?.destroyed) process.nextTick(() => msg[kSent](null));
   else send(msg, KIND.LAST, last, encoding, sent);
   if (msg[kCorked]) uncorkFully(msg);
   msg.finished = true;
@@ -521,7 +525,7 @@ function callEndCallbacks(msg, err) {
 
 // Not enumerable: whoever copies a message's methods over shall not meet them.
 Object.defineProperties(OutgoingMessage.prototype, {
-  onSent: {
+  [kSent]: {
     configurable: true,
     writable: true,
     /**
@@ -529,7 +533,7 @@ Object.defineProperties(OutgoingMessage.prototype, {
      * @this {any}
      * @param {Error | null} [err]
      */
-    value: function onSent(err) {
+    value: function sent(err) {
       const socket = this[kSocket];
       if (err || this[kErrored] || socket?.errored || socket?._hadError) {
         this[kFlushError] = err ?? this[kErrored] ?? socket?.errored ?? new ERR_STREAM_DESTROYED('end');
@@ -551,6 +555,20 @@ Object.defineProperties(OutgoingMessage.prototype, {
   },
 });
 
+const asDictionary = (/** @type {any} */ entries) =>
+  entries && Object.assign(Object.create(null), Object.fromEntries(entries));
+
+hide(kHeld, kHeldLength, kTurn, kEndCallbacks, kFlushError);
+defineView(OutgoingMessage.prototype, {
+  mark: kHeldLength,
+  as: new Map(
+    /** @type {[PropertyKey, (value: any) => unknown][]} */ ([
+      ['_events', asEvents],
+      [kOutHeaders, asDictionary],
+    ]),
+  ),
+});
+
 /**
  * Called when all of an ended message has been given to its socket.
  * @this {any}
@@ -567,9 +585,10 @@ OutgoingMessage.prototype._finish = function _finish() {
  * @param {string | Uint8Array} data
  * @param {any} [encoding]
  * @param {Function | null} [callback]
+ * @param {number} [_byteLength] the connection counts for itself
  * @returns {boolean} as write
  */
-OutgoingMessage.prototype._send = function _send(data, encoding, callback) {
+OutgoingMessage.prototype._send = function _send(data, encoding, callback, _byteLength) {
   return send(this, KIND.RAW, data, encoding, callback ?? null);
 };
 
@@ -579,9 +598,10 @@ OutgoingMessage.prototype._send = function _send(data, encoding, callback) {
  * @param {string | Uint8Array} data
  * @param {any} [encoding]
  * @param {Function | null} [callback]
+ * @param {number} [_byteLength] the connection counts for itself
  * @returns {boolean} as write
  */
-OutgoingMessage.prototype._writeRaw = function _writeRaw(data, encoding, callback) {
+OutgoingMessage.prototype._writeRaw = function _writeRaw(data, encoding, callback, _byteLength) {
   if (typeof encoding === 'function') return send(this, KIND.ASIDE, data, null, encoding);
   return send(this, KIND.ASIDE, data, encoding, callback ?? null);
 };

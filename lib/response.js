@@ -1,9 +1,12 @@
+'use strict';
+
 const assert = require('node:assert');
 const { channel } = require('node:diagnostics_channel');
 const { STATUS_CODES } = require('node:http');
 
 const { _checkInvalidHeaderChar: checkInvalidHeaderChar, chunkExpression, kOutHeaders } = require('./common');
 const { codes } = require('./errors');
+const { hide } = require('./inspect');
 const { kFinished, OutgoingMessage, validateHeaderName, validateHeaderValue } = require('./outgoing');
 const { validateInteger, validateLinkHeaderValue, validateObject } = require('./validators');
 
@@ -51,6 +54,8 @@ Object.defineProperty(ServerResponse.prototype, kFinished, {
 
 ServerResponse.prototype.statusCode = 200;
 ServerResponse.prototype.statusMessage = undefined;
+
+hide(kServerConnection);
 
 /** @param {any} res */
 function emitClose(res) {

@@ -1,6 +1,7 @@
 'use strict';
 
 const { EXPECT, FRAMING, kConnection } = require('./internal/connection');
+const { kSent } = require('./internal/marks');
 const { CRLF } = require('./common');
 
 /**
@@ -31,7 +32,7 @@ const KIND = Object.freeze({
 });
 
 /** @typedef {string | Uint8Array} Data */
-/** @typedef {Function | { onSent(err: Error | null): void } | null} Callback */
+/** @typedef {Function | { [kSent](err: Error | null): void } | null} Callback */
 
 const nop = () => {};
 
@@ -41,7 +42,7 @@ const nop = () => {};
  * @param {number} kind a KIND, but not HEAD
  * @param {Data} data
  * @param {any} encoding
- * @param {Callback} callback for LAST: the message, or a function that calls its onSent
+ * @param {Callback} callback for LAST: the message, or a function that calls its kSent
  * @returns {boolean} false: wait for 'drain'
  */
 function send(msg, kind, data, encoding, callback) {
@@ -225,7 +226,7 @@ function uncork(socket) {
  * @returns {boolean} as send
  */
 function endSocket(msg, socket, head, data, encoding) {
-  const sent = (/** @type {any} */ err) => msg.onSent(err);
+  const sent = (/** @type {any} */ err) => msg[kSent](err);
   let accepted = true;
   let before = head;
   socket.cork();

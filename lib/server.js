@@ -1,3 +1,5 @@
+'use strict';
+
 const EventEmitter = require('node:events');
 const { STATUS_CODES } = require('node:http');
 const net = require('node:net');

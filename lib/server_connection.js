@@ -1,3 +1,5 @@
+'use strict';
+
 const { AsyncResource } = require('node:async_hooks');
 const { channel } = require('node:diagnostics_channel');
 
@@ -5,6 +7,7 @@ const { continueExpression, kIncomingMessage, kNeedDrain, leniency } = require('
 const { ConnResetException, codes } = require('./errors');
 const { rootApplications } = require('./express_rooting');
 const { complete, dumpUnread, isUntouched, kDetachAbortSignal, pushBody, setRequestHead } = require('./incoming');
+const { annotate } = require('./internal/annotate');
 const { Connection, HEAD } = require('./internal/connection');
 const { kFinished, kUniqueHeaders } = require('./outgoing');
 const { kOnTimeout } = require('./parser');
@@ -110,7 +113,7 @@ class ServerConnection {
     rootApplications(server._events?.request);
     socket.server = server;
     socket.parser = this;
-    socket[kServerConnection] = this;
+    annotate(socket, kServerConnection, this);
     socket._paused = false;
     if (server.timeout && typeof socket.setTimeout === 'function') socket.setTimeout(server.timeout);
     this.conn = Connection.attach(socket, this, {
@@ -186,7 +189,7 @@ class ServerConnection {
     }
     const req = new server[kIncomingMessage](socket);
     setRequestHead(req, text, flags, code, startLength, server.maxHeadersCount);
-    req.joinDuplicateHeaders = server.joinDuplicateHeaders;
+    req.joinDuplicateHeaders = server.joinDuplicateHeaders || null;
     this.incoming = req;
     if ((flags & HEAD.UPGRADE) !== 0) {
       req.upgrade = req.method === 'CONNECT' || Boolean(server.shouldUpgradeCallback(req));

@@ -5,6 +5,7 @@
 const net = require('node:net');
 const { ERR_STREAM_DESTROYED } = require('../errors').codes;
 const { COMMAND, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
+const { annotate } = require('./annotate');
 const { armKeepAlive, checkTimeouts } = require('./deadlines');
 const { onEvent, tellDrain, tellParseError } = require('./events');
 const { Fed } = require('./fed');
@@ -94,7 +95,7 @@ class Connection {
     const connection = new Connection(socket, handler, options);
     const attach = (transport, fd) =>
       ring.attach(connection, connection.role, transport, fd, options.maxHeaderSize ?? 0, options.lenient ?? 0);
-    socket[kConnection] = connection;
+    annotate(socket, kConnection, connection);
     if (!FED_ONLY && socket.connecting && socket instanceof net.Socket) {
       attach(TRANSPORT.PENDING, -1);
       connection.start(new Pending(connection));

@@ -2,6 +2,7 @@
 
 // The fed transport: a JavaScript stream moves the bytes. Its data goes to the engine's parser, what the engine has framed goes to its write.
 
+const { annotate } = require('./annotate');
 const { TABLE } = require('./layout');
 const { parseError, tellDrain, tellParseError } = require('./events');
 const ring = require('./ring');
@@ -28,7 +29,7 @@ class Fed {
     for (const name of ORDERED) this.cover(socket, name);
     if ('bytesWritten' in socket)
       Object.defineProperty(socket, 'bytesWritten', { configurable: true, get: bytesWritten });
-    socket[kFed] = this;
+    annotate(socket, kFed, this);
     if (isPaused) socket.pause();
   }
 
@@ -65,11 +66,11 @@ class Fed {
   rest() {
     const { socket } = this.connection;
     socket.removeListener('data', this.onData);
-    socket.push = (chunk, encoding) => {
+    annotate(socket, 'push', (chunk, encoding) => {
       if (chunk === null) return Object.getPrototypeOf(socket).push.call(socket, null);
       this.onData(typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk);
       return true;
-    };
+    });
   }
 
   /** It begins again. */

@@ -3,6 +3,8 @@
 // A net.Socket's handle while its descriptor is lent to the engine: same object, other prototype. Whatever the socket, its user or Node
 // asks of the handle is kept in order with what the engine does to the same descriptor.
 
+const { annotate } = require('./annotate');
+
 const kLent = Symbol('ferrohttp.lent');
 
 /** One prototype for each kind of handle (TCP, Pipe), made when the first is lent. @type {Map<object, object>} */
@@ -151,7 +153,7 @@ function lend(handle, borrower) {
     prototypes.set(base, lent);
   }
   handle.readStop();
-  handle[kLent] = borrower;
+  annotate(handle, kLent, borrower);
   Object.setPrototypeOf(handle, lent);
 }
 

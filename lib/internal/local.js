@@ -5,6 +5,7 @@
 
 const { EventEmitter } = require('node:events');
 const net = require('node:net');
+const { annotate } = require('./annotate');
 const { ROLE, TABLE } = require('./layout');
 const { giveBack, isLendable, lend } = require('./handle');
 const ring = require('./ring');
@@ -36,15 +37,15 @@ class Local {
   start() {
     const { socket } = this.connection;
     lend(socket._handle, this);
-    socket[kLocal] = this;
+    annotate(socket, kLocal, this);
+    annotate(socket, 'push', pushToLent);
     // Node's server reads its sockets by a listener, and others count it. As an event's only: the stream must not begin to flow.
     if (this.connection.role === ROLE.SERVER) EventEmitter.prototype.on.call(socket, 'data', onOwnData);
-    socket.push = pushToLent;
     Object.defineProperty(socket, 'writableLength', { configurable: true, get: writableLength });
     // A server's connection has its own, and tells by readStart.
     if (!Object.hasOwn(socket, 'on')) {
       for (const name of LISTENING) {
-        Object.defineProperty(socket, name, { configurable: true, writable: true, value: LISTENERS[name] });
+        annotate(socket, name, LISTENERS[name]);
       }
     }
     if (socket._handle.hasRef()) this.onReference(true);

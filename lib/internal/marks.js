@@ -4,7 +4,10 @@
 
 const { AsyncResource } = require('node:async_hooks');
 
-/** @typedef {((error: Error | null) => void) | { onSent(error: Error | null): void, _eventsCount?: number }} Sent */
+/** Called when the bytes of a message are all with the kernel, or never will be. @type {unique symbol} */
+const kSent = Symbol('kSent');
+
+/** @typedef {((error: Error | null) => void) | { [kSent](error: Error | null): void, _eventsCount?: number }} Sent */
 
 class Marks {
   constructor() {
@@ -59,7 +62,7 @@ class Marks {
 
   /** Calls at once who has no listeners, unless others before him wait for their tick. */
   tell(sent, resource, error) {
-    if (resource === null && this.ticks === 0) return sent.onSent(error);
+    if (resource === null && this.ticks === 0) return sent[kSent](error);
     this.ticks++;
     // A tick, as from a stream: also in that what a domain's member throws is that domain's.
     if (resource === null) process.nextTick(call, this, sent, error);
@@ -77,7 +80,7 @@ class Marks {
 function call(marks, sent, error) {
   marks.ticks--;
   if (typeof sent === 'function') sent(error);
-  else sent.onSent(error);
+  else sent[kSent](error);
 }
 
-module.exports = { Marks };
+module.exports = { Marks, kSent };

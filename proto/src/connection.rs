@@ -277,12 +277,14 @@ impl Connection {
         }
     }
 
-    /// What is wrong with `text`, where no response is awaited: that, unless it is none.
+    /// What is wrong with `text`, where no response is awaited: that, unless its first octet shows that it is none. No more than
+    /// that one is looked at: how much more is there depends on how the peer's bytes were cut.
     #[cold]
     fn unsolicited(&mut self, text: &[u8]) -> ParseError {
         self.parsed.clear();
         self.parsed.start = Start::Response(0);
-        let known = Reader::head(self.role).read(text, &mut self.parsed, &self.config);
+        let first = &text[..text.len().min(1)];
+        let known = Reader::head(self.role).read(first, &mut self.parsed, &self.config);
         let unsolicited = "Response without a request";
         known
             .err()

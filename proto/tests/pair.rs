@@ -365,3 +365,21 @@ fn a_response_that_was_announced_may_come_before_its_request_is_sent() {
         "the request that was announced owes no second response"
     );
 }
+
+#[test]
+fn what_an_unsolicited_response_fails_with_does_not_depend_on_how_it_is_cut() {
+    for (text, code) in [
+        (&b"HTTP/1.1 x\r\n"[..], "HPE_UNSOLICITED_RESPONSE"),
+        (b"\x02 HTTP/0.\0", "HPE_INVALID_CONSTANT"),
+    ] {
+        for cut in 1..=text.len() {
+            let mut client = Connection::new(Role::Client, Config::default(), Instant::now());
+            let mut input = &text[..cut];
+            let event = client.poll_event(&mut input, Instant::now());
+            let Some(Event::Failed(error)) = event else {
+                panic!("{event:?}")
+            };
+            assert_eq!(error.code.as_str(), code, "{cut} octets of {text:?}");
+        }
+    }
+}
