@@ -2,6 +2,7 @@
 
 const { Duplex } = require('node:stream');
 const { FRAMING, kConnection } = require('../lib/internal/connection');
+const { kSent } = require('../lib/internal/marks');
 
 /**
  * A socket that nobody drives, and what was written to it.
@@ -48,7 +49,7 @@ class RecordedConnection {
   }
 
   tell(sent) {
-    if (sent) setImmediate(() => (typeof sent === 'function' ? sent(null) : sent.onSent(null)));
+    if (sent) setImmediate(() => (typeof sent === 'function' ? sent(null) : sent[kSent](null)));
     return true;
   }
 

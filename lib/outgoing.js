@@ -558,7 +558,7 @@ Object.defineProperties(OutgoingMessage.prototype, {
 const asDictionary = (/** @type {any} */ entries) =>
   entries && Object.assign(Object.create(null), Object.fromEntries(entries));
 
-hide(kHeld, kHeldLength, kTurn, kEndCallbacks, kFlushError);
+hide(kHeld, kHeldLength, kTurn);
 defineView(OutgoingMessage.prototype, {
   mark: kHeldLength,
   as: new Map(

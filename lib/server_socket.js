@@ -130,9 +130,10 @@ function listen(socket) {
   socket.on('pause', socketOnPause);
   socket.setEncoding = socketSetEncoding;
   if (socket[kServerConnection].conn.driver === 'local') {
-    socket.on = socketListeners.on;
-    socket.addListener = socketListeners.addListener;
-    socket.prependListener = socketListeners.prependListener;
+    // Seen by who lists the socket's properties, as in Node.
+    for (const [name, value] of Object.entries(socketListeners)) {
+      Object.defineProperty(socket, name, { configurable: true, enumerable: true, writable: true, value });
+    }
   }
 }
 
