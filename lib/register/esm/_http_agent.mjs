@@ -1,5 +1,7 @@
-import m from '../../agent.js';
 import facades from '../facades.js';
+import parts from '../parts.js';
+
+const m = parts.agent;
 
 export default m;
 export let Agent, globalAgent;

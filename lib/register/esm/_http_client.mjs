@@ -1,5 +1,7 @@
-import m from '../../client.js';
 import facades from '../facades.js';
+import parts from '../parts.js';
+
+const m = parts.client;
 
 export default m;
 export let ClientRequest;

@@ -1,5 +1,7 @@
-import m from '../../incoming.js';
 import facades from '../facades.js';
+import parts from '../parts.js';
+
+const m = parts.incoming;
 
 export default m;
 export let IncomingMessage, kDetachAbortSignal, readStart, readStop;

@@ -1,5 +1,7 @@
-import m from '../../outgoing.js';
 import facades from '../facades.js';
+import parts from '../parts.js';
+
+const m = parts.outgoing;
 
 export default m;
 export let kHighWaterMark,
