@@ -138,6 +138,7 @@ impl Engine {
         self.aside = Events::new(Memory::empty());
         self.commands = Memory::empty();
         self.table = Table::new(Memory::empty());
+        self.queue.clear();
         for slot in 0..self.slots.len() {
             let _ = self.release(slot as u32);
         }
@@ -456,9 +457,9 @@ impl Engine {
         }
     }
 
-    /// Whether a connection waits for another turn.
+    /// Whether a connection, or a record, waits for another turn.
     pub fn has_backlog(&self) -> bool {
-        !self.queue.is_empty()
+        !self.queue.is_empty() || self.events.has_overflow()
     }
 
     /// Makes libuv call the pump again.

@@ -1,6 +1,7 @@
 //! The engine on real descriptors, without JavaScript: the test plays its part on the rings.
 
 use crate::engine::{Attach, Engine, Misuse};
+use crate::ring::commands::Command;
 use crate::ring::layout::{command, event, framing, record, ring, role, table, transport};
 use crate::ring::memory::{Memory, tests::leaked_twice};
 use std::io::{Read, Write};
@@ -180,9 +181,15 @@ fn what_the_kernel_does_not_take_is_queued_and_its_mark_told_when_it_went() {
         b"HTTP/1.1 200 OK\r\n\r\n",
     );
     let written = std::mem::take(&mut rig.written);
-    rig.engine
-        .flush_with_body(written, slot, 0, true, &body)
-        .unwrap();
+    let large = Command {
+        kind: command::BODY,
+        flags: command::MARK,
+        slot,
+        generation: 0,
+        a: 0,
+        payload: &body,
+    };
+    rig.engine.flush_with(written, &large).unwrap();
     assert_eq!(rig.figure(slot, table::SENT), 0.0);
     assert!(rig.figure(slot, table::QUEUED) > 0.0);
     far.set_nonblocking(true).unwrap();
@@ -286,4 +293,67 @@ fn an_upgrade_halts_until_the_verdict_and_leaves_the_rest_unread() {
     rig.flush().unwrap();
     assert_eq!(rig.pump(), []);
     assert_eq!(rig.engine.take_unread(slot).unwrap(), b"rest");
+}
+
+#[test]
+fn a_head_that_no_ring_holds_is_sent_all_the_same() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect();
+    let head = [
+        b"HTTP/1.1 200 OK\r\nX: ",
+        &b"y".repeat(100_000)[..],
+        b"\r\n\r\n",
+    ]
+    .concat();
+    let large = Command {
+        kind: command::MESSAGE_HEAD,
+        flags: framing::NONE,
+        slot,
+        generation: 0,
+        a: 0,
+        payload: &head,
+    };
+    rig.engine.flush_with(0, &large).unwrap();
+    let mut got = vec![0; head.len()];
+    far.read_exact(&mut got).unwrap();
+    assert!(got == head);
+}
+
+#[test]
+fn a_message_that_cannot_be_is_told_to_its_own_connection() {
+    let mut rig = Rig::new();
+    let (first, _near, _far) = rig.connect();
+    let (second, _near_too, mut far) = rig.connect();
+    rig.command(command::BODY, (first, 0), 0, b"without a head");
+    rig.command(MESSAGE, (second, 0), HEAD.len() as u32, &message());
+    rig.flush().unwrap();
+    let seen = rig.read();
+    assert_eq!(seen.len(), 1);
+    assert_eq!((seen[0].0, seen[0].1), (event::MISUSE, first));
+    let mut got = vec![0; message().len()];
+    far.read_exact(&mut got).unwrap();
+    assert_eq!(got, message());
+}
+
+#[test]
+fn a_deadline_beyond_all_time_never_passes() {
+    let mut rig = Rig::new();
+    let (slot, _near, _far) = rig.connect();
+    for never in [f64::MAX, f64::INFINITY, f64::NAN, -1.0, 0.0] {
+        rig.engine.set_timeouts(slot, never, never, never).unwrap();
+        assert_eq!(rig.engine.check_timeout(slot, 7).unwrap().0, -1.0);
+    }
+}
+
+#[test]
+fn a_closed_engine_has_let_go_of_every_descriptor() {
+    let mut rig = Rig::new();
+    let (_slot, near, mut far) = rig.connect();
+    far.write_all(REQUEST).unwrap();
+    rig.engine.collect();
+    rig.engine.close();
+    assert!(!rig.engine.run());
+    let mut all = vec![0; REQUEST.len()];
+    (&near).read_exact(&mut all).unwrap();
+    assert_eq!(all, REQUEST, "nothing was received for it");
 }

@@ -242,14 +242,14 @@ class Connection {
   write(kindAndFlags, data, encoding, sent) {
     if (this.transport === null) return this.refuse(sent);
     const kind = kindAndFlags & 0xff;
-    if (kind === COMMAND.BODY && typeof data !== 'string' && data.byteLength >= LARGE) {
-      const isBelowMark = this.isBelowMark(data.byteLength);
-      ring.flushWithBody(this, sent != null, data);
+    const isLargeBody = kind === COMMAND.BODY && typeof data !== 'string' && data.byteLength >= LARGE;
+    if (isLargeBody || !ring.commandWith(this, this.marked(kindAndFlags, sent), data, encoding)) {
+      // From where it lies: a part of a body that is not worth a copy, or what no ring could hold.
+      const bytes = typeof data === 'string' ? Buffer.from(data, encoding) : data;
+      const isBelowMark = this.isBelowMark(bytes.byteLength);
+      ring.flushWith(this, this.marked(kindAndFlags, sent), bytes);
       this.written(kind, 0, sent);
       return isBelowMark || this.oweDrain();
-    }
-    if (!ring.commandWith(this, this.marked(kindAndFlags, sent), data, encoding)) {
-      return this.write(kindAndFlags, Buffer.from(/** @type {string} */ (data), encoding), undefined, sent);
     }
     // What the coding adds counts too: those who write little at a time are told to wait as soon as by Node.
     const coding = kind === COMMAND.BODY && this.isChunked ? data.length.toString(16).length + 4 : 0;
@@ -367,7 +367,7 @@ class Connection {
     this.finishing = { error: undefined };
     try {
       ring.engine.finish(this.slot);
-      ring.readEvents();
+      ring.readEventsNow();
       return this.finishing.error;
     } finally {
       this.finishing = null;

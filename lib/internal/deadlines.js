@@ -28,13 +28,20 @@ function checkTimeouts() {
   }
 }
 
+/** The longest that a timer of Node's can wait, in milliseconds. */
+const LONGEST = 2 ** 31 - 1;
+
 /** Idle connections are looked through when the first of them may be due: one timer for all, none re-armed by a request. */
 let keepAliveTimer = null;
+/** How long it was to wait, in milliseconds: whoever waits longer is looked at in time. */
+let waits = 0;
 
 /** @param {number} ms at the latest */
 function armKeepAlive(ms) {
-  if (keepAliveTimer !== null) return;
-  keepAliveTimer = setTimeout(checkKeepAlive, ms);
+  if (keepAliveTimer !== null && waits <= ms) return;
+  clearTimeout(keepAliveTimer);
+  waits = Math.min(Math.ceil(ms), LONGEST);
+  keepAliveTimer = setTimeout(checkKeepAlive, waits);
   keepAliveTimer.unref();
 }
 
@@ -42,13 +49,20 @@ function checkKeepAlive() {
   keepAliveTimer = null;
   ring.flush();
   let next = Number.POSITIVE_INFINITY;
-  for (const connection of ring.connections) {
-    if (connection === undefined || connection.keepAliveTimeout === 0) continue;
-    const ms = checkOne(connection, TIMEOUT.KEEP_ALIVE);
-    // Busy now: it will be idle no sooner than its own time from now.
-    next = Math.min(next, ms > 0 ? ms : connection.keepAliveTimeout);
+  try {
+    for (const connection of ring.connections) {
+      if (connection === undefined || connection.keepAliveTimeout === 0) continue;
+      // Told of, it may be busy now, and a listener may throw: it will be idle no sooner than its own time from now.
+      next = Math.min(next, connection.keepAliveTimeout);
+      const ms = checkOne(connection, TIMEOUT.KEEP_ALIVE);
+      if (ms > 0) next = Math.min(next, ms);
+    }
+  } catch (error) {
+    next = 1;
+    throw error;
+  } finally {
+    if (next < Number.POSITIVE_INFINITY) armKeepAlive(next);
   }
-  if (next < Number.POSITIVE_INFINITY) armKeepAlive(Math.ceil(next));
 }
 
 module.exports = { armKeepAlive, checkTimeouts };

@@ -47,6 +47,9 @@ function onEvent(connection, kind, flags, a, b, bytes, start, end) {
     case EVENT.IO_ERROR:
       resource.runInAsyncScope(destroySocket, null, socket, systemError(a, flags === 0 ? 'read' : 'write'));
       break;
+    case EVENT.MISUSE:
+      resource.runInAsyncScope(destroySocket, null, socket, new Error(`ferrohttp: ${bytes.latin1Slice(start, end)}`));
+      break;
     case EVENT.SENT:
       connection.awaitOutput();
       break;
@@ -65,8 +68,12 @@ function copy(bytes, start, end) {
 
 function callHead(connection, text, flags, code, startLength) {
   const { handler } = connection;
-  handler.onHead(connection, text, flags, code, startLength);
-  if ((flags & (HEAD.BODY | HEAD.UPGRADE)) === 0) handler.onComplete(connection, '');
+  try {
+    handler.onHead(connection, text, flags, code, startLength);
+  } finally {
+    // Also when a listener threw: the message is no less complete.
+    if ((flags & (HEAD.BODY | HEAD.UPGRADE)) === 0) handler.onComplete(connection, '');
+  }
 }
 
 function callBody(connection, chunk) {

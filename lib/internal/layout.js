@@ -17,6 +17,7 @@ module.exports = {
     TAIL: 0,
     HEAD: 1,
     BACKLOG: 2,
+    BATCHES: 3,
     START: 16,
   },
   EVENT: {
@@ -27,6 +28,7 @@ module.exports = {
     END: 5,
     IO_ERROR: 6,
     SENT: 7,
+    MISUSE: 8,
     OUT_OF_LINE: 8388608,
   },
   HEAD: {

@@ -154,7 +154,7 @@ const LISTENERS = Object.fromEntries(
     name,
     /** @this {any} */
     function (event, listener) {
-      if (event === 'data' || event === 'readable') this[kLocal].connection.demote();
+      if (event === 'data' || event === 'readable') this[kLocal]?.connection.demote();
       return net.Socket.prototype[name].call(this, event, listener);
     },
   ]),
@@ -165,13 +165,13 @@ const LISTENERS = Object.fromEntries(
  * @this {any}
  */
 function pushToLent(chunk, encoding) {
-  if (chunk !== null) this[kLocal].connection.demote();
+  if (chunk !== null) this[kLocal]?.connection.demote();
   return net.Socket.prototype.push.call(this, chunk, encoding);
 }
 
 /** The stream's own, and what waits in the engine. @this {any} */
 function writableLength() {
-  return this._writableState.length + this[kLocal].connection.writableLength;
+  return this._writableState.length + (this[kLocal]?.connection.writableLength ?? 0);
 }
 
 module.exports = { Local };

@@ -36,6 +36,8 @@ let position = 0;
 /** Counts the flushes: what a connection wrote since the last one is not in the table yet. */
 let epoch = 0;
 let inBatch = false;
+/** A record is being handled. */
+let isDispatching = false;
 let isScheduled = false;
 let eagerTurns = 0;
 
@@ -142,12 +144,12 @@ function flush() {
   engine.flush(length);
 }
 
-/** The same, then a large part of a body from where it lies. */
-function flushWithBody(connection, mark, body) {
+/** The same, then one command with a payload from where it lies. */
+function flushWith(connection, kindAndFlags, payload) {
   const length = position;
   position = 0;
   epoch++;
-  engine.flushWithBody(length, connection.slot, connection.generation, mark, body);
+  engine.flushWith(length, kindAndFlags, connection.slot, connection.generation, payload);
   if (!inBatch && !isScheduled) schedule();
 }
 
@@ -192,16 +194,27 @@ function drain() {
   batch(true);
 }
 
-/** Reads what lies in the ring, now; what the handlers write stays with the batch that is going on. */
+/**
+ * Reads what lies in the ring, now; what the handlers write stays with the batch that is going on. While a record is being handled the rest
+ * waits for that: the next may be of the same connection.
+ */
 function readEvents() {
+  if (isDispatching) return;
   if (inBatch) read(false);
   else batch(false);
+}
+
+/** Reads what lies in the ring even while a record is being handled: somebody waits for what is told by it. */
+function readEventsNow() {
+  isDispatching = false;
+  readEvents();
 }
 
 const hasEvents = () => eventWords[RING.HEAD] < eventWords[RING.TAIL];
 
 function batch(fromLoop) {
   inBatch = true;
+  eventWords[RING.BATCHES]++;
   try {
     for (;;) {
       read(fromLoop);
@@ -219,6 +232,7 @@ function batch(fromLoop) {
     }
   } finally {
     inBatch = false;
+    isDispatching = false;
     // An exception ended it early: the rest comes with the next tick, behind 'uncaughtException'.
     if (!isScheduled && (position > 0 || awaiting.length > 0 || hasEvents())) schedule();
   }
@@ -251,9 +265,11 @@ function read(fromLoop) {
     const flags = kindAndFlags >>> 8;
     const large = (flags & EVENT.OUT_OF_LINE) !== 0 ? engine.takeLarge() : null;
     if (!isCurrent) continue;
+    isDispatching = true;
     if (large === null)
       connection.onEvent(kindAndFlags & 0xff, flags, a, b, eventBytes, at + HEADER, at + HEADER + length);
     else connection.onEvent(kindAndFlags & 0xff, flags & ~EVENT.OUT_OF_LINE, a, b, large, 0, large.length);
+    isDispatching = false;
     // Node runs ticks behind each part of a request's body, as its server's parser reads the socket by itself; not behind heads, and not
     // behind parts of a response, which come by a 'data' event.
     if (fromLoop && (kindAndFlags & 0xff) === EVENT.BODY && connection.role === ROLE.SERVER) runTicks();
@@ -321,11 +337,12 @@ module.exports = {
   engine,
   figure,
   flush,
-  flushWithBody,
+  flushWith,
   get epoch() {
     return epoch;
   },
   readEvents,
+  readEventsNow,
   release,
   reserveRow,
 };

@@ -129,7 +129,8 @@ impl Connection {
     /// `None`: all of `input` was taken (a partial head is kept inside), or the connection is halted, finished or failed and
     /// `input` still holds what was not looked at. When it returns `Failed`, `input` is as it was.
     ///
-    /// A client that receives anything but empty lines while it awaits no response fails with `HPE_INVALID_CONSTANT`.
+    /// A client that receives anything but empty lines while it awaits no response fails: with `UnsolicitedResponse`, or,
+    /// when its first octet shows that it is no response, with what is wrong with it.
     #[inline]
     pub fn poll_event<'a, 'i: 'a>(
         &'a mut self,

@@ -1,10 +1,12 @@
 //! The engine's sending half: JavaScript's commands, and what becomes of them.
 
-use super::{Engine, Misuse, connection, publish};
+use super::{Engine, Misuse, Slot, connection, publish};
 use crate::connection::{Connection, Receiving};
 use crate::ring::commands::{Command, Commands};
-use crate::ring::layout::{command, expect, framing};
-use ferrohttp_proto::{Expect, Framing};
+use crate::ring::events::{Events, Header};
+use crate::ring::layout::{command, event, expect, framing};
+use crate::ring::memory::Memory;
+use ferrohttp_proto::{Expect, Framing, SendError};
 use std::time::Instant;
 
 impl Engine {
@@ -18,94 +20,91 @@ impl Engine {
         applied
     }
 
-    /// As [`Self::flush`], then a part of `slot`'s body, which is not copied as far as the kernel takes it.
+    /// As [`Self::flush`], then one command whose payload does not lie in the ring. A part of a body is not copied as far as the kernel
+    /// takes it.
     ///
     /// # Errors
     /// As [`Self::flush`].
-    pub fn flush_with_body(
-        &mut self,
-        length: usize,
-        slot: u32,
-        generation: u32,
-        mark: bool,
-        body: &[u8],
-    ) -> Result<(), Misuse> {
+    pub fn flush_with(&mut self, length: usize, large: &Command<'_>) -> Result<(), Misuse> {
         let applied = self.apply(length);
-        let sent = self.send_body(slot, generation, mark, body);
+        let sent = if large.kind == command::BODY {
+            self.send_body(large)
+        } else {
+            self.apply_to_its_connection(large)
+        };
         self.send_touched();
         applied.and(sent)
     }
 
-    fn send_body(
-        &mut self,
-        slot: u32,
-        generation: u32,
-        mark: bool,
-        body: &[u8],
-    ) -> Result<(), Misuse> {
-        let entry = self
-            .slots
-            .get_mut(slot as usize)
-            .filter(|entry| entry.generation == generation);
-        let connection = entry
-            .and_then(|entry| entry.connection.as_mut())
-            .ok_or(Misuse::NoConnection)?;
-        let (before, after) = connection
-            .proto
-            .frame_body(body.len())
-            .map_err(Misuse::Send)?;
-        if mark {
-            connection
-                .output
-                .mark(before.len() + body.len() + after.len());
+    fn send_body(&mut self, large: &Command<'_>) -> Result<(), Misuse> {
+        let Command {
+            slot,
+            generation,
+            payload,
+            ..
+        } = *large;
+        let Some(connection) = current(&mut self.slots, slot, generation)? else {
+            return Ok(());
+        };
+        match connection.proto.frame_body(payload.len()) {
+            Ok((before, after)) => {
+                if large.flags & command::MARK != 0 {
+                    let framed = before.len() + payload.len() + after.len();
+                    connection.output.mark(framed);
+                }
+                self.stats.sends += 1;
+                let parts: [&[u8]; 3] = [&before, payload, after];
+                connection.send(&parts, (slot, generation), &mut self.events);
+            }
+            Err(error) => tell_misuse(&error, (slot, generation), &mut self.events),
         }
-        self.stats.sends += 1;
-        connection.send(
-            &[&before, body, after],
-            (slot, generation),
-            &mut self.events,
-        );
         publish(&mut self.table, slot, connection);
         Ok(())
+    }
+
+    fn apply_to_its_connection(&mut self, command: &Command<'_>) -> Result<(), Misuse> {
+        let Self {
+            slots,
+            touched,
+            queue,
+            now,
+            events,
+            ..
+        } = self;
+        let Some(connection) = current(slots, command.slot, command.generation)? else {
+            return Ok(());
+        };
+        if !connection.is_touched {
+            connection.is_touched = true;
+            touched.push(command.slot);
+        }
+        let applied = apply_one(connection, command, *now);
+        if connection.is_runnable() && !connection.is_queued {
+            connection.is_queued = true;
+            queue.push_back(command.slot);
+        }
+        match applied {
+            // Whoever flushes is seldom whose message it is: its own connection hears of it.
+            Err(Misuse::Send(error)) => {
+                tell_misuse(&error, (command.slot, command.generation), events);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn apply(&mut self, length: usize) -> Result<(), Misuse> {
         self.now = Instant::now();
         let mut result = Ok(());
-        let Self {
-            commands,
-            slots,
-            touched,
-            queue,
-            now,
-            ..
-        } = self;
+        // The ring's memory is set aside while its commands are applied, which touches everything else.
+        let commands = std::mem::replace(&mut self.commands, Memory::empty());
         for read in Commands::new(commands.bytes().get(..length).unwrap_or_default()) {
-            let applied = read.map_err(Misuse::Record).and_then(|command| {
-                let Some(entry) = slots.get_mut(command.slot as usize) else {
-                    return Err(Misuse::Record("a command for a slot that never was"));
-                };
-                // A connection that has gone meanwhile: its commands go with it.
-                let Some(connection) = entry
-                    .connection
-                    .as_mut()
-                    .filter(|_| entry.generation == command.generation)
-                else {
-                    return Ok(());
-                };
-                if !connection.is_touched {
-                    connection.is_touched = true;
-                    touched.push(command.slot);
-                }
-                let applied = apply_one(connection, &command, *now);
-                if connection.is_runnable() && !connection.is_queued {
-                    connection.is_queued = true;
-                    queue.push_back(command.slot);
-                }
-                applied
-            });
+            let applied = read
+                .map_err(Misuse::Record)
+                .and_then(|command| self.apply_to_its_connection(&command));
             result = result.and(applied);
         }
+        self.commands = commands;
         result
     }
 
@@ -137,6 +136,36 @@ impl Engine {
             connection.send(tail, (slot, entry.generation), &mut self.events);
         }
         publish(&mut self.table, slot, connection);
+    }
+}
+
+/// The connection a command is for; None when it has gone meanwhile, and its commands with it.
+fn current(
+    slots: &mut [Slot],
+    slot: u32,
+    generation: u32,
+) -> Result<Option<&mut Connection>, Misuse> {
+    let entry = slots
+        .get_mut(slot as usize)
+        .ok_or(Misuse::Record("a command for a slot that never was"))?;
+    let is_current = entry.generation == generation;
+    Ok(entry.connection.as_mut().filter(|_| is_current))
+}
+
+/// A message was sent as no message can be: its connection is told.
+fn tell_misuse(error: &SendError, (slot, generation): (u32, u32), events: &mut Events) {
+    let header = Header {
+        kind: event::MISUSE,
+        flags: 0,
+        slot,
+        generation,
+        a: 0,
+        b: 0,
+    };
+    if events.has_room() {
+        events.push(header, error.to_string().as_bytes());
+    } else {
+        events.push_bare(header);
     }
 }
 

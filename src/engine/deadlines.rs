@@ -17,8 +17,12 @@ impl Engine {
         request: f64,
         keep_alive: f64,
     ) -> Result<(), Misuse> {
-        let duration =
-            |ms: f64| (ms > 0.0 && ms.is_finite()).then(|| Duration::from_secs_f64(ms / 1000.0));
+        // What is longer than a Duration can be never passes.
+        let duration = |ms: f64| {
+            Duration::try_from_secs_f64(ms / 1000.0)
+                .ok()
+                .filter(|duration| !duration.is_zero())
+        };
         connection(&mut self.slots, slot)?
             .proto
             .set_timeouts(Timeouts {

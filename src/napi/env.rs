@@ -96,9 +96,17 @@ impl Environment {
 
     /// Collects what is ready, has JavaScript handle it, batch by batch.
     fn pump(&self) {
-        {
+        let has_backlog = {
             let mut engine = self.engine.borrow_mut();
             engine.is_pumping = true;
+            engine.has_backlog()
+        };
+        // A thread that is being terminated closes its sockets without a word: what is queued may be another's descriptor by now.
+        if has_backlog && !self.call() {
+            return;
+        }
+        {
+            let mut engine = self.engine.borrow_mut();
             engine.events.rewind();
             engine.collect();
         }
@@ -116,20 +124,31 @@ impl Environment {
 
     /// One batch. False when there is no work left, or nobody to do it.
     fn turn(&self) -> bool {
-        let (worked, cursor) = {
+        let (worked, is_pending) = {
             let mut engine = self.engine.borrow_mut();
-            let worked = engine.run();
-            if !engine.events.is_pending() {
-                return worked;
-            }
+            (engine.run(), engine.events.is_pending())
+        };
+        if !is_pending {
+            return worked;
+        }
+        self.call() && (worked || self.engine.borrow().events.is_pending())
+    }
+
+    /// Calls JavaScript. False when none runs any more, as in a thread that is being terminated: the engine lets go of everything then,
+    /// before Node closes the sockets.
+    fn call(&self) -> bool {
+        let batches = {
+            let mut engine = self.engine.borrow_mut();
             engine.stats.calls_out += 1;
-            (worked, engine.events.cursor())
+            engine.events.batches()
         };
         self.callback.call();
-        let engine = self.engine.borrow();
-        // A thread that is being terminated runs no JavaScript any more: nothing will ever be read.
-        let is_stuck = engine.events.is_pending() && engine.events.cursor() == cursor;
-        !is_stuck && (worked || engine.events.is_pending())
+        let mut engine = self.engine.borrow_mut();
+        let has_run = engine.events.batches() != batches;
+        if !has_run {
+            engine.close();
+        }
+        has_run
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::env::Environment;
 use crate::engine::{Attach, Engine, Misuse};
+use crate::ring::commands::Command;
 use crate::ring::memory::Memory;
 use napi::bindgen_prelude::*;
 use napi::sys;
@@ -51,7 +52,7 @@ pub struct JsEngine {
 #[napi]
 impl JsEngine {
     /// `drain` is called with nothing when there are events to read.
-    #[napi(constructor)]
+    #[napi(constructor, catch_unwind)]
     pub fn new(
         env: Env,
         drain: Function<'_, (), ()>,
@@ -81,13 +82,13 @@ impl JsEngine {
     }
 
     /// Whether descriptors can be borrowed on this platform.
-    #[napi(getter)]
+    #[napi(getter, catch_unwind)]
     pub fn has_local_driver(&self) -> bool {
         self.environment.has_local_driver()
     }
 
     /// Takes over a connection; its slot, or minus the errno of what went wrong.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn attach(
         &self,
         role: u32,
@@ -110,7 +111,7 @@ impl JsEngine {
     }
 
     /// Rows that the table lacks for the next connection.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn rows_needed(&self) -> Result<u32> {
         let engine = self.engine()?;
         Ok(if engine.rows_needed() > engine.rows() {
@@ -121,7 +122,7 @@ impl JsEngine {
     }
 
     /// Moves the table to a larger ArrayBuffer.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn grow_table(&self, env: Env, table: ArrayBuffer<'_>) -> Result<()> {
         let table = memory(&env, &table)?;
         self.engine()?.grow_table(table);
@@ -129,7 +130,7 @@ impl JsEngine {
     }
 
     /// Binds a pending connection to its connected socket; 0, or minus the errno.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn bind(&self, slot: u32, fd: i32) -> Result<i32> {
         Ok(self
             .engine()?
@@ -138,31 +139,31 @@ impl JsEngine {
     }
 
     /// Turns a connection to the fed transport.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn unbind(&self, slot: u32) -> Result<()> {
         Ok(self.engine()?.unbind(slot)?)
     }
 
     /// Forgets a connection.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn release(&self, slot: u32) -> Result<()> {
         Ok(self.engine()?.release(slot)?)
     }
 
     /// What was received and not parsed.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn take_unread(&self, slot: u32) -> Result<Buffer> {
         Ok(self.engine()?.take_unread(slot)?.into())
     }
 
     /// What waits to be sent.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn take_output(&self, slot: u32) -> Result<Buffer> {
         Ok(self.engine()?.take_output(slot)?.into())
     }
 
     /// The oldest out-of-line payload.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn take_large(&self) -> Result<Buffer> {
         let payload = self.engine()?.events.take_large();
         payload
@@ -171,19 +172,19 @@ impl JsEngine {
     }
 
     /// Parses bytes that a stream brought; the events lie in the ring when it returns.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn feed(&self, slot: u32, bytes: BufferSlice<'_>) -> Result<()> {
         Ok(self.engine()?.feed(slot, &bytes)?)
     }
 
     /// The peer has ended its side; the events lie in the ring when it returns.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn finish(&self, slot: u32) -> Result<()> {
         Ok(self.engine()?.finish(slot)?)
     }
 
     /// Where parsers driven by hand write their events.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn set_aside(&self, env: Env, events: ArrayBuffer<'_>) -> Result<()> {
         let events = memory(&env, &events)?;
         self.engine()?.set_aside(events);
@@ -191,31 +192,31 @@ impl JsEngine {
     }
 
     /// Makes a parser driven by hand; its slot. `lenient_flags`: llhttp's.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn open_parser(&self, role: u32, max_head: u32, lenient_flags: u32) -> Result<u32> {
         Ok(self.engine()?.open_parser(role, max_head, lenient_flags))
     }
 
     /// Parses up to the next halt; how many bytes are left over.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn parse(&self, slot: u32, bytes: BufferSlice<'_>) -> Result<u32> {
         Ok(self.engine()?.parse(slot, &bytes)?)
     }
 
     /// Goes on behind a halt of a parser.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn go_on(&self, slot: u32, body: bool) -> Result<()> {
         Ok(self.engine()?.go_on(slot, body)?)
     }
 
     /// There is no more input for a parser.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn finish_parser(&self, slot: u32) -> Result<()> {
         Ok(self.engine()?.finish_parser(slot)?)
     }
 
     /// The oldest out-of-line payload of parsers' events.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn take_large_aside(&self) -> Result<Buffer> {
         let payload = self.engine()?.aside.take_large();
         payload
@@ -224,41 +225,47 @@ impl JsEngine {
     }
 
     /// Applies `length` bytes of commands and sends.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn flush(&self, length: u32) -> Result<()> {
         Ok(self.engine()?.flush(length as usize)?)
     }
 
-    /// As `flush`, then a part of a body from where it lies.
-    #[napi]
-    pub fn flush_with_body(
+    /// As `flush`, then one command whose payload lies in `payload`, not in the ring.
+    #[napi(catch_unwind)]
+    pub fn flush_with(
         &self,
         length: u32,
+        kind_and_flags: u32,
         slot: u32,
         generation: u32,
-        mark: bool,
-        body: BufferSlice<'_>,
+        payload: BufferSlice<'_>,
     ) -> Result<()> {
-        Ok(self
-            .engine()?
-            .flush_with_body(length as usize, slot, generation, mark, &body)?)
+        let large = Command {
+            kind: kind_and_flags & 0xff,
+            flags: kind_and_flags >> 8,
+            slot,
+            generation,
+            a: 0,
+            payload: &payload,
+        };
+        Ok(self.engine()?.flush_with(length as usize, &large)?)
     }
 
     /// Parses what waits for room in the ring or for a resume.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn run(&self) -> Result<()> {
         self.engine()?.run();
         Ok(())
     }
 
     /// Whether no message has begun in either direction.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn is_idle(&self, slot: u32) -> Result<bool> {
         Ok(self.engine()?.is_idle(slot)?)
     }
 
     /// Deadlines in milliseconds, 0 for none.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn set_timeouts(
         &self,
         slot: u32,
@@ -272,20 +279,20 @@ impl JsEngine {
     }
 
     /// `[ms, kind]` of the deadline, if it is of one of `kinds`: 0 ms when it has passed, negative when there is none.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn check_timeout(&self, slot: u32, kinds: u32) -> Result<Vec<f64>> {
         let (ms, kind) = self.engine()?.check_timeout(slot, kinds)?;
         Ok(vec![ms, kind.into()])
     }
 
     /// Counts a connection that keeps the process alive, or no longer does.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn set_referenced(&self, referenced: bool) {
         self.environment.set_referenced(referenced);
     }
 
     /// Counters: calls into the addon, calls into JavaScript, receives, sends.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn stats(&self) -> Result<Vec<f64>> {
         let engine = self.engine()?;
         let stats = &engine.stats;

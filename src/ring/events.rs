@@ -54,9 +54,14 @@ impl Events {
         (self.memory.word(ring::HEAD as usize) as usize) < self.tail
     }
 
-    /// How far JavaScript has read.
-    pub fn cursor(&self) -> u32 {
-        self.memory.word(ring::HEAD as usize)
+    /// How many batches JavaScript has begun.
+    pub fn batches(&self) -> u32 {
+        self.memory.word(ring::BATCHES as usize)
+    }
+
+    /// Whether there are records that found no room and wait for the ring to be read.
+    pub fn has_overflow(&self) -> bool {
+        !self.overflow.is_empty()
     }
 
     /// Starts over at the front once everything was read.

@@ -40,6 +40,8 @@ layout! {
         HEAD = 1;
         /// Connections that wait for another turn of the loop (written by Rust).
         BACKLOG = 2;
+        /// Counts the batches that JavaScript began: a call that does not move it ran no JavaScript.
+        BATCHES = 3;
         /// Byte offset of the first record.
         START = 16;
     }
@@ -59,6 +61,8 @@ layout! {
         IO_ERROR = 6;
         /// Marks were reached (see the table's SENT) by a send that did not finish at once.
         SENT = 7;
+        /// JavaScript sent a message as no message can be sent; the payload says why.
+        MISUSE = 8;
         /// Flag, in any kind: the payload is not here but taken with `takeLarge()`.
         OUT_OF_LINE = 0x0080_0000;
     }
@@ -145,7 +149,7 @@ layout! {
         /// Fields in a row.
         STRIDE = 5;
     }
-    /// Who a connection's bytes are moved by, as `attach` takes it in place of a descriptor.
+    /// Who a connection's bytes are moved by, as `attach` takes it.
     transport "TRANSPORT" {
         /// Not yet connected: output gathers.
         PENDING = 0;
