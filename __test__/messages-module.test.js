@@ -15,11 +15,14 @@ function shapeOf(module) {
   );
 }
 
+// They speak no HTTP of ours. Not all are global on every Node that has them here.
+const HOSTS_OWN = ['WebSocket', 'CloseEvent', 'MessageEvent'];
+
 test("the module has this node:http's names, in its order, each of its kind", () => {
   assert.deepStrictEqual(shapeOf(ferrohttp), shapeOf(stock));
   for (const [name, value] of Object.entries(stock)) {
     if (name === 'globalAgent') continue;
-    if (typeof value === 'function' && !Object.is(value, globalThis[name])) {
+    if (typeof value === 'function' && !HOSTS_OWN.includes(name)) {
       assert.strictEqual(typeof ferrohttp[name], 'function', name);
       assert.notStrictEqual(ferrohttp[name], value, name);
     } else {

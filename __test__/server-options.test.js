@@ -37,6 +37,11 @@ for (const name of BOOLEANS) {
   });
 }
 
+test('a server waits a second longer than the keep-alive time-out it announces, unless told otherwise', () => {
+  assert.strictEqual(http.createServer().keepAliveTimeoutBuffer, 1000);
+  assert.strictEqual(http.createServer({ keepAliveTimeoutBuffer: 0 }).keepAliveTimeoutBuffer, 0);
+});
+
 test('createServer refuses options that are no object', () => {
   for (const options of [1, 'x', true, []]) {
     assert.throws(() => http.createServer(/** @type {any} */ (options)), { code: 'ERR_INVALID_ARG_TYPE' });

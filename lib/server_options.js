@@ -15,7 +15,8 @@ const {
   connectionsCheckingInterval = 30_000,
   headersTimeout = 60_000,
   keepAliveTimeout = 5_000,
-  keepAliveTimeoutBuffer = 0,
+  // Node 20 adds as much, without a property to say so.
+  keepAliveTimeoutBuffer = 1000,
   requestTimeout = 300_000,
 } = /** @type {any} */ (new http.Server());
 

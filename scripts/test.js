@@ -8,6 +8,7 @@ const { spawnSync } = require('node:child_process');
 const { parseArgs } = require('node:util');
 const { ensureInstalled, ensureBuilt } = require('./prepare');
 const { ROOT, main, run, seconds } = require('./process');
+const { MAJORS, nodeBinary } = require('../test/node-binary');
 
 const DRIVERS = ['local', 'fed'];
 
@@ -80,7 +81,21 @@ function testFiles(folder) {
 /** Says, in a file's first lines, that it tests nothing a driver takes part in. */
 const ONE_DRIVER = /^\/\/ One driver suffices: \S/m;
 
-/** @returns {Suite[]} the project's own tests, once per driver */
+/** @returns {{ major: number, command: string }[]} the pinned Nodes of other versions than the one that runs this */
+function otherNodes() {
+  const own = Number.parseInt(process.versions.node, 10);
+  return MAJORS.filter((major) => major !== own).flatMap((major) => {
+    try {
+      return [{ major, command: nodeBinary(major) }];
+    } catch (error) {
+      if (process.env.CI) throw error;
+      console.log(`\n══ own tests on Node ${major}: skipped. ${/** @type {Error} */ (error).message}`);
+      return [];
+    }
+  });
+}
+
+/** @returns {Suite[]} the project's own tests: on this Node once per driver, on the others with the default driver */
 function ownSuites() {
   const files = testFiles(path.join(ROOT, '__test__'));
   const onEach = files.filter(
@@ -88,29 +103,47 @@ function ownSuites() {
   );
   // Given no files, `node --test` would look for some by itself.
   if (onEach.length === 0) throw new Error('__test__ has no tests');
-  return DRIVERS.map((driver, index) => ({
-    name: `own tests, driver ${driver}`,
-    command: process.execPath,
+  const suite = (
+    /** @type {string} */ name,
+    /** @type {string} */ command,
+    /** @type {string} */ driver,
+    /** @type {string[]} */ tests,
+  ) => ({
+    name,
+    command,
     args: [
       '--test',
       '--test-reporter=spec',
       '--test-concurrency=2',
       // Only so that a test that hangs comes to an end.
       '--test-timeout=300000',
-      ...(index === 0 ? files : onEach),
+      ...tests,
     ],
     env: { FERROHTTP_DRIVER: driver },
-    totals: (output) =>
+    totals: (/** @type {string} */ output) =>
       count(output.replace(/^ℹ (\w+) (\d+)$/gm, '$2 $1'), /^\d+ (pass|fail|cancelled|skipped|todo)$/gm),
-  }));
+  });
+  return [
+    ...DRIVERS.map((driver, index) =>
+      suite(`own tests, driver ${driver}`, process.execPath, driver, index === 0 ? files : onEach),
+    ),
+    ...otherNodes().map(({ major, command }) => suite(`own tests, Node ${major}`, command, DRIVERS[0], files)),
+  ];
 }
 
-/** @returns {Suite[]} Node's own tests, once per driver */
+/** Node's suites that are run: the reference's on each driver, and the oldest's once. @type {[number, string][]} */
+const NODE_SUITES = [
+  [24, 'local'],
+  [24, 'fed'],
+  [20, 'local'],
+];
+
+/** @returns {Suite[]} Node's own tests */
 function nodeSuites() {
-  return DRIVERS.map((driver) => ({
-    name: `Node's suite, driver ${driver}`,
+  return NODE_SUITES.map(([major, driver]) => ({
+    name: `Node ${major}'s suite, driver ${driver}`,
     command: process.execPath,
-    args: ['test/run.js', '--driver', driver],
+    args: ['test/run.js', '--node', String(major), '--driver', driver],
     totals: (output) => count(output, /^Node's suite: .*$/gm),
   }));
 }

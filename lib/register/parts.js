@@ -1,6 +1,11 @@
 'use strict';
 
-/** Node's `_http_*` modules, of ours what their kind in Node exports. */
+// What the `_http_*` modules give whose files in lib have more to export than Node's: the same object to require and import.
+
+const agent = require('../agent.js');
+const client = require('../client.js');
+const incoming = require('../incoming.js');
+const outgoing = require('../outgoing.js');
 
 /**
  * @param {object} module one of ours, which exports more to its neighbours
@@ -21,8 +26,8 @@ const OUTGOING = [
 ];
 
 module.exports = {
-  agent: only(require('../agent.js'), ['Agent', 'globalAgent']),
-  client: only(require('../client.js'), ['ClientRequest']),
-  incoming: only(require('../incoming.js'), INCOMING),
-  outgoing: only(require('../outgoing.js'), OUTGOING),
+  agent: only(agent, ['Agent', 'globalAgent']),
+  client: only(client, ['ClientRequest']),
+  incoming: only(incoming, INCOMING),
+  outgoing: only(outgoing, OUTGOING),
 };
