@@ -49,7 +49,7 @@ impl LocalSocket {
     }
 
     /// Sends the queue and `tail` behind it; see [`super::Transport::send`].
-    pub fn send(&mut self, output: &mut Output, tail: &[&[u8]]) -> io::Result<usize> {
+    pub fn send(&mut self, output: &mut Output, tail: &[&[u8]]) -> io::Result<()> {
         let total = output.len() + tail.iter().map(|part| part.len()).sum::<usize>();
         let mut sent = 0;
         while self.writable && sent < total {
@@ -67,7 +67,7 @@ impl LocalSocket {
             output.push(&part[skipped..]);
             skip -= skipped;
         }
-        Ok(sent)
+        Ok(())
     }
 
     /// One system call for the bytes of `head` and `tail` behind the first `skip`.

@@ -35,13 +35,12 @@ impl Transport {
     }
 
     /// Sends what is queued, and `tail` behind it without copying it first; what the kernel does not take is queued.
-    /// Returns the bytes that went.
-    pub fn send(&mut self, output: &mut Output, tail: &[&[u8]]) -> io::Result<usize> {
+    pub fn send(&mut self, output: &mut Output, tail: &[&[u8]]) -> io::Result<()> {
         match self {
             Self::Local(socket) => socket.send(output, tail),
             Self::Pending | Self::Fed => {
                 tail.iter().for_each(|part| output.push(part));
-                Ok(0)
+                Ok(())
             }
         }
     }

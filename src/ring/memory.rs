@@ -14,10 +14,9 @@ impl Memory {
     /// Wraps an ArrayBuffer's memory.
     ///
     /// # Safety
-    /// `start` must be valid for reads and writes of `length` bytes, aligned to 8, for as long as the value is used; the ArrayBuffer must
+    /// `start` must be valid for reads and writes of `length` bytes for as long as the value is used; the ArrayBuffer must
     /// neither be detached nor collected before.
     pub unsafe fn new(start: NonNull<u8>, length: usize) -> Self {
-        debug_assert_eq!(start.as_ptr() as usize % 8, 0);
         Self { start, length }
     }
 
