@@ -120,3 +120,22 @@ test('a message sent as none can be ends its own connection, and nobody else’s
   });
   assert.strictEqual(count, 0);
 });
+
+test('a socket counts its bytes across an upgrade, and across a listener of the user’s own', async (t) => {
+  const counted = {};
+  const server = http.createServer((req, res) => {
+    req.socket.on('data', () => {});
+    counted.request = req.socket.bytesRead;
+    res.end('ok');
+  });
+  server.on('upgrade', (req, socket) => {
+    counted.upgrade = socket.bytesRead;
+    socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n');
+    counted.written = socket.bytesWritten;
+  });
+  const port = await listen(t, server);
+  const upgrade = GET.replace('\r\n\r\n', '\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
+  await answer(port, upgrade);
+  await answer(port, GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
+  assert.deepStrictEqual(counted, { upgrade: upgrade.length, written: 36, request: GET.length + 19 });
+});

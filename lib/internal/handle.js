@@ -157,13 +157,52 @@ function lend(handle, borrower) {
   Object.setPrototypeOf(handle, lent);
 }
 
+/** Bytes that were moved for a handle while it was lent. */
+const kMoved = Symbol('ferrohttp.moved');
+
+/** One prototype for each kind of handle that comes back with such bytes. @type {Map<object, object>} */
+const returned = new Map();
+
+/** @param {any} base */
+function makeReturned(base) {
+  return Object.create(base, {
+    bytesRead: {
+      configurable: true,
+      get() {
+        return this[kMoved].read + Reflect.get(base, 'bytesRead', this);
+      },
+    },
+    bytesWritten: {
+      configurable: true,
+      get() {
+        return this[kMoved].written + Reflect.get(base, 'bytesWritten', this);
+      },
+    },
+  });
+}
+
 /**
- * Ends it: the handle is what it was.
+ * Ends it: the handle is what it was, and counts what was moved meanwhile.
  * @param {any} handle
  */
 function giveBack(handle) {
-  Object.setPrototypeOf(handle, Object.getPrototypeOf(Object.getPrototypeOf(handle)));
+  const borrower = handle[kLent];
+  let base = Object.getPrototypeOf(Object.getPrototypeOf(handle));
+  const read = borrower.bytesRead();
+  const written = borrower.bytesWritten();
+  if (read > 0 || written > 0) {
+    const before = handle[kMoved] ?? { read: 0, written: 0 };
+    annotate(handle, kMoved, { read: before.read + read, written: before.written + written });
+    if (!isReturned(base)) {
+      if (!returned.has(base)) returned.set(base, makeReturned(base));
+      base = returned.get(base);
+    }
+  }
+  Object.setPrototypeOf(handle, base);
   handle[kLent] = undefined;
 }
+
+/** Whether handles of this prototype have come back before. */
+const isReturned = (prototype) => returned.get(Object.getPrototypeOf(prototype)) === prototype;
 
 module.exports = { giveBack, isLendable, lend };
