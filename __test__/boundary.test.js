@@ -128,7 +128,7 @@ test('a socket counts its bytes across an upgrade, and across a listener of the 
     counted.request = req.socket.bytesRead;
     res.end('ok');
   });
-  server.on('upgrade', (req, socket) => {
+  server.on('upgrade', (_req, socket) => {
     counted.upgrade = socket.bytesRead;
     socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n');
     counted.written = socket.bytesWritten;
