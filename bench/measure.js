@@ -8,18 +8,18 @@ const path = require('node:path');
 const { setTimeout: delay } = require('node:timers/promises');
 const { apps, requestBody } = require('./apps');
 const { load } = require('./load');
-const { Child, runProgram } = require('./processes');
+const { NativeServer } = require('./native');
+const { Child, machineCpu, ownCpu, runProgram } = require('./processes');
 const { verifyAnswer, verifyServer } = require('./verify');
 
 const WARM_UP = 1; // s
 const REQUIRES_PER_ROUND = 3;
 
 /**
- * @typedef {object} Side
- * @property {string} label
- * @property {'node' | 'ferrohttp' | 'undici'} engine
+ * @typedef {import('./peers').Side} Side
  *
  * @typedef {object} Plan
+ * @property {Side} target what the client scenarios' requests go to
  * @property {number} rounds
  * @property {number} seconds of load in each round
  * @property {'wrk' | 'autocannon'} generator
@@ -73,11 +73,17 @@ async function withChildren(children, work) {
 /**
  * @param {Side} side
  * @param {string} appName
- * @param {object} [options] of Child
+ * @param {{ exposeGc?: boolean }} [options]
  */
-function serverChild(side, appName, options) {
-  const register = side.engine === 'ferrohttp' && apps[appName].register === true;
-  return new Child('server', [side.engine, appName, ...(register ? ['registered'] : [])], { ...options, register });
+function serverChild(side, appName, { exposeGc } = {}) {
+  const app = apps[appName];
+  if (side.engine === 'native') {
+    if (!app.native) throw new Error(`${side.label} cannot serve ${appName}`);
+    return new NativeServer(side.command, app.native, app.body(Buffer.alloc(0)));
+  }
+  const register = side.engine === 'ferrohttp' && app.register === true;
+  const args = [side.engine, appName, ...(register ? ['registered'] : [])];
+  return new Child('server', args, { side, register, exposeGc });
 }
 
 /**
@@ -113,7 +119,8 @@ function measureServer(scenario, sides, { rounds, seconds, generator }) {
       const figures = await alternate(servers, rounds, async (server) => {
         const before = await server.child.ask('sample');
         const result = await loaded(server, seconds);
-        return perRequest(before, await server.child.ask('sample'), result.requests, result.seconds);
+        const figures = perRequest(before, await server.child.ask('sample'), result.requests, result.seconds);
+        return { ...figures, p50: result.p50, p99: result.p99 };
       });
       for (const server of servers) await verifyServer(scenario, app, server.url);
       return figures;
@@ -122,16 +129,16 @@ function measureServer(scenario, sides, { rounds, seconds, generator }) {
 }
 
 /**
- * The target is always node:http, in a process of its own for all sides.
+ * All sides ask the same target, in a process of its own.
  * @param {import('./scenarios').Scenario} scenario
  * @param {Side[]} sides
  * @param {Plan} plan
  */
-function measureClient(scenario, sides, { rounds, seconds }) {
+function measureClient(scenario, sides, { rounds, seconds, target: targetSide }) {
   const { app: appName, connections, method = 'GET', bodyBytes = 0 } = scenario;
   const expected = apps[appName].body(requestBody(bodyBytes));
-  const target = serverChild({ label: 'target', engine: 'node' }, appName);
-  const clients = sides.map(({ engine }) => new Child('client', [engine]));
+  const target = serverChild(targetSide, appName);
+  const clients = sides.map((side) => new Child('client', [side.engine], { side }));
 
   const run = async (client, duration) => {
     const result = await client.ask('run', { connections, seconds: duration, answerBytes: expected.length });
@@ -161,7 +168,7 @@ function measureClient(scenario, sides, { rounds, seconds }) {
  * @param {Plan} plan
  */
 function measureMemory(scenario, sides, { rounds }) {
-  return alternate(sides, Math.min(rounds, 3), (side) => {
+  return alternate(sides, rounds, (side) => {
     const server = serverChild(side, scenario.app, { exposeGc: true });
     return withChildren([server], async () => {
       const port = await server.ask('start');
@@ -230,8 +237,8 @@ function answered(socket, answer) {
  */
 function measureRequire(_scenario, sides, { rounds }) {
   const script = path.join(__dirname, 'children', 'require.js');
-  return alternate(sides, rounds * REQUIRES_PER_ROUND, async ({ engine }) => ({
-    require: Number(await runProgram(process.execPath, [script, engine])),
+  return alternate(sides, rounds * REQUIRES_PER_ROUND, async ({ engine, command }) => ({
+    require: Number(await runProgram(command, [script, engine])),
   }));
 }
 
@@ -241,10 +248,16 @@ const measures = { server: measureServer, client: measureClient, memory: measure
  * @param {import('./scenarios').Scenario} scenario
  * @param {Side[]} sides
  * @param {Plan} plan
- * @returns {Promise<Figures[][]>} by side, then by round; rejects when anything went wrong, for then no figure counts
+ * @returns {Promise<{ figures: Figures[][], others: number }>} `figures`: by side, then by round; `others`: as in Result.
+ *   Rejects when anything went wrong, for then no figure counts
  */
-function measure(scenario, sides, plan) {
-  return measures[scenario.kind](scenario, sides, plan);
+async function measure(scenario, sides, plan) {
+  const start = performance.now();
+  const [machine, own] = [machineCpu(), ownCpu()];
+  const figures = await measures[scenario.kind](scenario, sides, plan);
+  // Here the children have been waited for, so ownCpu counts them whole.
+  const others = (machineCpu() - machine - (ownCpu() - own)) / (performance.now() - start);
+  return { figures, others: Math.max(0, others) };
 }
 
 module.exports = { measure };
