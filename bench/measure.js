@@ -12,7 +12,9 @@ const { NativeServer } = require('./native');
 const { Child, machineCpu, ownCpu, runProgram } = require('./processes');
 const { verifyAnswer, verifyServer } = require('./verify');
 
-const WARM_UP = 1; // s
+const WARM_UP = 2; // s; after one, V8 is still compiling and costs a third more
+/** Connections before the idle ones, so that the code and the young generation have grown to their size. */
+const FIRST_CONNECTIONS = 1000;
 const REQUIRES_PER_ROUND = 3;
 
 /**
@@ -173,11 +175,14 @@ function measureMemory(scenario, sides, { rounds }) {
     return withChildren([server], async () => {
       const port = await server.ask('start');
       const answer = apps[scenario.app].body(Buffer.alloc(0));
-      await rest(port, 100, answer, async () => {}); // code loaded and compiled before the first sample
-      const before = await server.ask('collectedSample');
-      return rest(port, scenario.connections, answer, async () => {
-        const after = await server.ask('collectedSample');
-        return { idleRss: (after.rss - before.rss) / scenario.connections };
+      return rest(port, FIRST_CONNECTIONS, answer, async () => {
+        const before = await server.ask('collectedSample');
+        return rest(port, scenario.connections, answer, async () => {
+          const after = await server.ask('collectedSample');
+          const figures = { idleRss: (after.rss - before.rss) / scenario.connections };
+          if (after.heap !== undefined) figures.idleHeap = (after.heap - before.heap) / scenario.connections;
+          return figures;
+        });
       });
     });
   });

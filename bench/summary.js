@@ -13,6 +13,7 @@ const FIGURES = {
   rss: { unit: 'bytes resident at the end of a round', better: 'less' },
   crossings: { unit: 'Node-API calls per request', better: 'less' },
   idleRss: { unit: 'bytes resident per idle connection', better: 'less' },
+  idleHeap: { unit: 'bytes of V8 heap per idle connection', better: 'less' },
   require: { unit: 'ms', better: 'less' },
 };
 
