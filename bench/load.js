@@ -8,7 +8,7 @@ const path = require('node:path');
 const { requestBody } = require('./apps');
 const { runProgram } = require('./processes');
 
-/** ms before the first requests, where latency is looked at; see load.lua. */
+/** ms before the first requests, where there is a think time; see load.lua. */
 const REST = 300;
 const TIMEOUT = 10; // seconds an answer may take; generous, for a shared machine
 
@@ -45,12 +45,12 @@ function load(generator, scenario, url, seconds) {
  * @returns {Promise<Load>}
  */
 async function loadByWrk(scenario, url, seconds) {
-  const { connections = 1, depth = 1, method = 'GET', bodyBytes = 0, fields = {}, latency = false } = scenario;
+  const { connections = 1, depth = 1, method = 'GET', bodyBytes = 0, fields = {}, think = 0 } = scenario;
   const threads = Math.min(connections, Math.max(1, Math.min(4, os.availableParallelism() >> 1)));
   const args = [`-t${threads}`, `-c${connections}`, `-d${seconds}s`, '--timeout', `${TIMEOUT}s`];
   for (const [name, value] of Object.entries(fields)) args.push('-H', `${name}: ${value}`);
-  const rest = latency && connections > 1 ? REST : 0;
-  const forScript = [depth, method, bodyBytes, Math.floor(connections / threads), rest];
+  const rest = think > 0 ? REST : 0;
+  const forScript = [depth, method, bodyBytes, Math.floor(connections / threads), rest, think];
   args.push('-s', path.join(__dirname, 'load.lua'), url, '--', ...forScript.map(String));
   const output = await runProgram('wrk', args);
   const totals = JSON.parse(output.trimEnd().slice(output.trimEnd().lastIndexOf('\n') + 1));
@@ -70,7 +70,9 @@ async function loadByWrk(scenario, url, seconds) {
  * @param {number} seconds
  * @returns {Promise<Load>}
  */
-async function loadByAutocannon({ connections = 1, depth = 1, method = 'GET', bodyBytes = 0, fields }, url, seconds) {
+async function loadByAutocannon(scenario, url, seconds) {
+  const { connections = 1, depth = 1, method = 'GET', bodyBytes = 0, fields, think = 0 } = scenario;
+  if (think > 0) throw new Error('it takes wrk: autocannon has no think time');
   const autocannon = require('autocannon');
   const result = await autocannon({
     url,

@@ -1,4 +1,4 @@
--- wrk: depth, method, body size, connections of each thread and rest come after "--"; the totals leave as one line of JSON.
+-- wrk: depth, method, body size, connections of each thread, rest and think time come after "--"; the totals leave as one line of JSON.
 function init(args)
   wrk.method = args[2]
   local bytes = tonumber(args[3])
@@ -9,12 +9,12 @@ function init(args)
     request = function() return batch end
   end
   -- The first request of each connection waits until all are accepted, where latency is looked at: libuv accepts one for each
-  -- turn of its loop, and under load those not accepted yet would be the slowest hundredth.
-  local waiting, rest = tonumber(args[4]), tonumber(args[5])
+  -- turn of its loop, and under load those not accepted yet would be the slowest hundredth. The others are thought about.
+  local waiting, rest, think = tonumber(args[4]), tonumber(args[5]), tonumber(args[6])
   if rest > 0 then
     delay = function()
       waiting = waiting - 1
-      return waiting >= 0 and rest or 0
+      return math.random(0, 2 * think) + (waiting >= 0 and rest or 0)
     end
   end
 end

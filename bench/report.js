@@ -3,6 +3,7 @@
 // The same results as a table, as Markdown and as a chart.
 
 const { readFileSync, writeFileSync } = require('node:fs');
+const { DISTURBED } = require('./summary');
 
 /**
  * @typedef {import('./summary').Result} Result
@@ -12,8 +13,6 @@ const { readFileSync, writeFileSync } = require('node:fs');
  */
 
 const EMPTY = '–';
-/** CPU seconds of others in each second of measuring that can be seen in the figures. */
-const DISTURBED = 0.1;
 const ROUNDS_ASKED = 5;
 
 /** @returns {string} three significant digits, thousands grouped */
@@ -115,10 +114,12 @@ function toText({ run, results }) {
   const text = tables(results).map(aligned);
   for (const { scenario, error } of results) if (error) text.push(`FAILED ${scenario}: ${error}`);
   if (run.missing) text.push(`not measured: ${run.missing}`);
-  const disturbed = results.filter(({ others }) => others !== undefined && others > DISTURBED);
+  const disturbed = results.flatMap(({ scenario, sides }) => {
+    const others = Math.max(...sides.map(({ median }) => median.others ?? 0));
+    return others > DISTURBED ? [`${scenario} (${others.toFixed(2)})`] : [];
+  });
   if (disturbed.length > 0) {
-    const list = disturbed.map(({ scenario, others }) => `${scenario} (${Number(others).toFixed(2)})`);
-    text.push(`disturbed, with the CPU seconds that other programs took in each second: ${list.join(', ')}`);
+    text.push(`disturbed, with the CPU seconds that other programs took in each second: ${disturbed.join(', ')}`);
   }
   return `${text.join('\n\n')}\n`;
 }

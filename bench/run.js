@@ -20,6 +20,7 @@ const USAGE = `npm run bench -- [options]
   --rounds <n>         rounds of each side, in alternation (5)
   --seconds <n>        load in each round (3)
   --quick              3 rounds of 1 s
+  --calm               take a round again in which other programs took much of the machine
   --check              hold the results against the targets, and fail when one is missed;
                        without --only, run the scenarios that have one
   --peers              beside the two: Bun's and Deno's node:http, hyper, and a loop that only moves bytes
@@ -50,6 +51,7 @@ function readOptions() {
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      calm: { type: 'boolean', default: false },
       check: { type: 'boolean', default: false },
       peers: { type: 'boolean', default: false },
       node: { type: 'string', default: '24' },
@@ -140,6 +142,7 @@ async function runAll(options) {
     rounds: positive('rounds', options.rounds, options.quick ? 3 : 5),
     seconds: positive('seconds', options.seconds, options.quick ? 1 : 3),
     generator: options.generator,
+    calm: options.calm,
   };
   if (plan.generator !== 'wrk' && plan.generator !== 'autocannon') {
     throw new UsageError(`--generator takes wrk or autocannon, not ${plan.generator}`);
@@ -168,8 +171,8 @@ async function runAll(options) {
     const sides = sidesOf(scenario, all);
     const about = { scenario: name, kind, latency, targets };
     try {
-      const { figures, others } = await measure(scenario, sides, { ...plan, target });
-      results.push({ ...about, others, sides: summarize(sides, figures) });
+      const figures = await measure(scenario, sides, { ...plan, target });
+      results.push({ ...about, sides: summarize(sides, figures) });
       process.stderr.write(`${brief(results[i])}\n`);
     } catch (err) {
       const error = err instanceof Error ? err.message : String(err);

@@ -16,9 +16,13 @@ const { KIB, MIB, REQUEST_FIELDS } = require('./apps');
  * @property {string} [method]
  * @property {number} [bodyBytes] of each request
  * @property {Record<string, string>} [fields] of each request
+ * @property {number} [think] ms, on average, between an answer and the next request of its connection
  * @property {boolean} [latency] it is about the time an answer takes
  * @property {Target[]} [targets] what --check asserts
  */
+
+/** How near to 1 is no worse: node:http against itself came to 0.97 to 1.04 (p50) and to 0.96 to 1.14 (p99). */
+const NO_WORSE = { p50: 0.95, p99: 0.9 };
 
 /** @type {(ratio: number) => Target[]} */
 const cpu = (least) => [{ figure: 'cpu', least }];
@@ -33,7 +37,7 @@ const scenarios = [
     app: 'hello',
     connections: 1,
     latency: true,
-    targets: [{ figure: 'p50', least: 1 }],
+    targets: [{ figure: 'p50', least: NO_WORSE.p50 }],
   },
   {
     name: 'hello, 64 connections',
@@ -82,10 +86,11 @@ const scenarios = [
     kind: 'server',
     app: 'slow',
     connections: 64,
+    think: 60, // half busy: a server that is always busy delays everybody, whatever it does
     latency: true,
     targets: [
-      { figure: 'p50', least: 1 },
-      { figure: 'p99', least: 1 },
+      { figure: 'p50', least: NO_WORSE.p50 },
+      { figure: 'p99', least: NO_WORSE.p99 },
     ],
   },
   { name: 'Express', kind: 'server', app: 'express', connections: 64, targets: cpu(1.3) },

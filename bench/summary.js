@@ -1,5 +1,8 @@
 'use strict';
 
+/** CPU seconds of other programs in each second of measuring that can be seen in the figures. */
+const DISTURBED = 0.1;
+
 /**
  * What is measured. `better` says which way is: 'less' or 'more'.
  * @type {Record<string, { unit: string, better: 'less' | 'more' }>}
@@ -20,7 +23,7 @@ const FIGURES = {
 /**
  * @typedef {object} SideSummary
  * @property {string} label
- * @property {Record<string, number>} median by figure
+ * @property {Record<string, number>} median by figure; `others`: CPU seconds that other programs took in each second
  * @property {Record<string, Ratio>} ratio by figure, to the first side; above 1 is better than it
  * @property {Record<string, number>[]} rounds as measured
  *
@@ -31,8 +34,6 @@ const FIGURES = {
  * @property {string} kind
  * @property {boolean} [latency] the scenario is about the time an answer takes
  * @property {import('./scenarios').Target[]} [targets]
- * @property {number} [others] CPU seconds that other programs took for each second of measuring; more than a few hundredths
- *   disturb the figures
  * @property {string} [error] why there are no figures
  * @property {SideSummary[]} sides the first is the base
  */
@@ -75,6 +76,7 @@ function summarize(sides, figures) {
     const summary = { label, median: {}, ratio: {}, rounds };
     for (const name of Object.keys(rounds[0])) {
       summary.median[name] = median(rounds.map((round) => round[name]));
+      if (!(name in FIGURES)) continue;
       const ratio = i === 0 ? undefined : ratioOf(name, figures[0], rounds);
       if (ratio) summary.ratio[name] = ratio;
     }
@@ -135,4 +137,4 @@ function verdict(target, sides) {
   };
 }
 
-module.exports = { FIGURES, summarize, check, median };
+module.exports = { DISTURBED, FIGURES, summarize, check, median };
