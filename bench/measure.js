@@ -283,4 +283,4 @@ function measure(scenario, sides, plan) {
   return measures[scenario.kind](scenario, sides, plan);
 }
 
-module.exports = { measure };
+module.exports = { measure, serverChild };

@@ -266,4 +266,4 @@ function toPeersSvg(report) {
 
 const COLOURS = ['#b7410e', '#2f6f4f', '#8a6fb0', '#333f48', '#c9a227', '#9aa5ad'];
 
-module.exports = { toText, toMarkdown, toSvg, toPeersSvg, toVerdicts, fillReadme };
+module.exports = { aligned, toText, toMarkdown, toSvg, toPeersSvg, toVerdicts, fillReadme };
