@@ -64,7 +64,9 @@ function hasTooManyFields(text, start, maxHeadersCount) {
 class HTTPServerAsyncResource extends AsyncResource {
   /** @param {any} socket */
   constructor(socket) {
-    super('HTTPINCOMINGMESSAGE', { requireManualDestroy: true });
+    // As in Node the socket is what brings it about, not the server, in whose context the socket comes.
+    const triggerAsyncId = socket._handle?.getAsyncId?.();
+    super('HTTPINCOMINGMESSAGE', { requireManualDestroy: true, triggerAsyncId });
     this.socket = socket;
   }
 }
