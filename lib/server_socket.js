@@ -3,7 +3,7 @@
 const { STATUS_CODES } = require('node:http');
 
 const { codes } = require('./errors');
-const { LISTENING } = require('./internal/local');
+const { LISTENERS } = require('./internal/local');
 const { kServerConnection, onServerResponseClose } = require('./response');
 
 /**
@@ -107,10 +107,10 @@ function listen(socket) {
   socket.on('pause', socketOnPause);
   socket.setEncoding = socketSetEncoding;
   if (socket[kServerConnection].conn.driver === 'local') {
-    // The socket's own, seen by who lists its properties, as in Node. Over those of its prototype: they do the same.
-    socket.on = LISTENING.on;
-    socket.addListener = LISTENING.addListener;
-    socket.prependListener = LISTENING.prependListener;
+    // Seen by who lists the socket's properties, as in Node.
+    socket.on = LISTENERS.on;
+    socket.addListener = LISTENERS.addListener;
+    socket.prependListener = LISTENERS.prependListener;
   }
 }
 
