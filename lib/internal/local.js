@@ -118,9 +118,7 @@ class Local {
   }
 
   onTaken() {
-    const { connection } = this;
-    connection.letGo();
-    connection.handler.onTaken?.(connection);
+    this.connection.taken();
   }
 
   onReference(referenced) {
