@@ -102,7 +102,7 @@ function socketListener(name) {
     const conn = this[kServerConnection]?.conn;
     if (conn === undefined) {
       for (const each of Object.keys(socketListeners)) this[each] = net.Socket.prototype[each];
-    } else if (conn.driver === 'local' && (event === 'data' || event === 'readable')) {
+    } else if (conn.isLent && (event === 'data' || event === 'readable')) {
       conn.demote();
     }
     return original.call(this, event, listener);
@@ -129,7 +129,7 @@ function listen(socket) {
   socket.on('resume', socketOnResume);
   socket.on('pause', socketOnPause);
   socket.setEncoding = socketSetEncoding;
-  if (socket[kServerConnection].conn.driver === 'local') {
+  if (socket[kServerConnection].conn.isLent) {
     // Seen by who lists the socket's properties, as in Node.
     for (const [name, value] of Object.entries(socketListeners)) {
       Object.defineProperty(socket, name, { configurable: true, enumerable: true, writable: true, value });

@@ -126,7 +126,7 @@ impl JsEngine {
     ) -> Result<i32> {
         let options = Attach {
             role,
-            transport: transport::PENDING,
+            transport: transport::THREADS,
             fd,
             max_head,
             leniency,
