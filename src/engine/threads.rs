@@ -172,7 +172,7 @@ impl Engine {
         }
     }
 
-    /// Fetches the records of connections that were told of, as far as there is room. False: there were none.
+    /// Fetches a part of the records of each connection that was told of, as far as there is room. False: there were none.
     pub(super) fn fetch(&mut self) -> bool {
         let Some(threads) = &mut self.threads else {
             return false;
@@ -180,39 +180,35 @@ impl Engine {
         let mut told = std::mem::take(&mut threads.told);
         threads.inbox.take(&mut told);
         let worked = !told.is_empty();
+        // Those of which there is more have their next turn behind the others.
+        let mut left = Vec::new();
         let mut done = 0;
-        for (slot, generation) in &told {
-            if !self.events.has_room() {
-                break;
-            }
+        while done < told.len() && self.events.has_room() {
+            let (slot, generation) = told[done];
             done += 1;
-            let entry = self.slots.get(*slot as usize);
-            let Some(shared) = entry
-                .filter(|entry| entry.generation == *generation)
+            let entry = self.slots.get(slot as usize);
+            if let Some(shared) = entry
+                .filter(|entry| entry.generation == generation)
                 .and_then(shared)
-            else {
-                continue;
-            };
-            if !self.fetch_one(*slot, *generation, &shared) {
-                done -= 1;
-                break;
+                && self.fetch_one(slot, generation, &shared)
+            {
+                left.push((slot, generation));
             }
         }
         told.drain(..done);
+        told.append(&mut left);
         self.threads().told = told;
         self.post_letters();
         worked
     }
 
-    /// False: not all of it had room.
+    /// True: there is more.
     fn fetch_one(&mut self, slot: u32, generation: u32, shared: &Arc<Shared>) -> bool {
         let mut state = shared.state();
         if let Some(pending) = state.fetch() {
             self.events.fetch(pending);
-            if state.is_left() {
-                return false;
-            }
         }
+        let is_left = state.is_left();
         let view = state.view();
         let must_post = state.must_post();
         drop(state);
@@ -230,7 +226,7 @@ impl Engine {
         if must_post {
             self.threads().letters.push(Arc::clone(shared));
         }
-        true
+        is_left
     }
 
     /// JavaScript's thread is in the engine: it looks at what it is told by itself.

@@ -78,10 +78,10 @@ impl Events {
             .set_word(ring::BACKLOG as usize, connections as u32);
     }
 
-    /// Moves as many of a connection's records here as have room.
+    /// Moves a connection's first part here, as far as there is room.
     pub fn fetch(&mut self, pending: &mut Pending) {
         let room = (self.memory.len() - self.tail.min(self.memory.len())).saturating_sub(MARGIN);
-        let records = pending.run(room);
+        let records = pending.first(room);
         if records.is_empty() {
             return;
         }
@@ -97,7 +97,9 @@ impl Events {
         if self.spilled.is_empty() && self.overflow.is_empty() {
             self.fetch(&mut pending);
         }
-        self.spilled.absorb(pending);
+        if !pending.is_empty() {
+            self.spilled.absorb(pending);
+        }
     }
 
     fn fits_bare(&self) -> bool {

@@ -356,9 +356,9 @@ impl StateGuard<'_> {
         (!is_paused).then_some(&mut self.0.pending)
     }
 
-    /// There are records left that will have to be fetched without another letter.
+    /// There are records left that are to be fetched without another letter.
     pub fn is_left(&mut self) -> bool {
-        let is_left = !self.0.pending.is_empty();
+        let is_left = !self.0.pending.is_empty() && self.receiving != Receiving::Paused;
         self.0.is_told |= is_left;
         is_left
     }
