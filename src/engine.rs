@@ -92,7 +92,7 @@ pub struct Engine {
     buffer: Box<[u8]>,
     now: Instant,
     /// Between the poller's call and the end of its batch: nothing needs to wake it.
-    is_pumping: bool,
+    pub(crate) is_pumping: bool,
     pub(crate) stats: Stats,
 }
 
@@ -364,6 +364,7 @@ impl Engine {
     /// Collects readiness; called when the poller's descriptor is readable.
     pub fn collect(&mut self) {
         self.now = Instant::now();
+        self.send_off_arrivals();
         loop {
             let Self {
                 poller,
@@ -411,9 +412,11 @@ impl Engine {
                 }
             });
             if !matches!(collected, Ok(true)) {
-                return;
+                break;
             }
         }
+        // Behind the poll, which has taken the wake-up for what is found here.
+        self.open_inbox();
     }
 
     /// Receives and parses for each connection that is ready, once round, until the event ring is full. False when none was ready.

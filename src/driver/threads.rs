@@ -52,18 +52,9 @@ impl Inbox {
         }
     }
 
-    /// The connections told of since the last time.
+    /// The connections told of since the last time. For what comes from now on JavaScript's thread will be woken, though it is awake: what is new
+    /// has to wait until other things of its loop have had their turn, and the wake-up is what brings it back.
     pub fn take(&self, into: &mut Vec<Id>) {
-        self.mailbox.take(into);
-    }
-
-    /// JavaScript's thread is awake, and will look by itself.
-    pub fn attend(&self) {
-        self.mailbox.attend();
-    }
-
-    /// It is about to leave the engine. False: there is something to take, and no wake-up will come for it.
-    pub fn rest(&self) -> bool {
-        self.mailbox.rest()
+        self.mailbox.take_and_rest(into);
     }
 }

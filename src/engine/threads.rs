@@ -178,7 +178,6 @@ impl Engine {
             return false;
         };
         let mut told = std::mem::take(&mut threads.told);
-        threads.inbox.take(&mut told);
         let worked = !told.is_empty();
         // Those of which there is more have their next turn behind the others.
         let mut left = Vec::new();
@@ -229,29 +228,20 @@ impl Engine {
         is_left
     }
 
-    /// JavaScript's thread is in the engine: it looks at what it is told by itself.
-    pub fn begin_pumping(&mut self) {
-        self.is_pumping = true;
+    /// Learns which connections have records to fetch.
+    pub(super) fn open_inbox(&mut self) {
         if let Some(threads) = &mut self.threads {
-            threads.inbox.attend();
+            threads.inbox.take(&mut threads.told);
         }
     }
 
-    /// It leaves; what is left to do wakes it again.
-    pub fn end_pumping(&mut self) {
-        self.is_pumping = false;
+    /// Has the I/O threads take over the connections that are new.
+    pub(super) fn send_off_arrivals(&mut self) {
         if let Some(threads) = &mut self.threads {
             for shared in threads.arrivals.drain(..) {
                 let outbox = Arc::clone(shared.outbox());
                 outbox.post([Letter::Arrival(shared)]);
             }
-        }
-        let has_mail = self
-            .threads
-            .as_ref()
-            .is_some_and(|threads| !threads.inbox.rest());
-        if has_mail || self.has_backlog() {
-            self.wake();
         }
     }
 

@@ -98,7 +98,7 @@ impl Environment {
     fn pump(&self) {
         let has_backlog = {
             let mut engine = self.engine.borrow_mut();
-            engine.begin_pumping();
+            engine.is_pumping = true;
             engine.has_backlog()
         };
         // A thread that is being terminated closes its sockets without a word: what is queued may be another's descriptor by now.
@@ -115,7 +115,11 @@ impl Environment {
                 break;
             }
         }
-        self.engine.borrow_mut().end_pumping();
+        let mut engine = self.engine.borrow_mut();
+        engine.is_pumping = false;
+        if engine.has_backlog() {
+            engine.wake();
+        }
     }
 
     /// One batch. False when there is no work left, or nobody to do it.

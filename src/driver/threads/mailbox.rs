@@ -37,6 +37,12 @@ impl<T> Mailbox<T> {
         into.append(&mut self.letters());
     }
 
+    /// The same, by a reader that looks no more before it is woken.
+    pub fn take_and_rest(&self, into: &mut Vec<T>) {
+        self.attentive.store(false, Ordering::Release);
+        self.take(into);
+    }
+
     /// The reader is awake, whoever woke it.
     pub fn attend(&self) {
         self.attentive.store(true, Ordering::Release);
