@@ -46,6 +46,7 @@ impl Engine {
         let outbox = self.threads().threads.next(threads)?;
         self.share(slot, fd, outbox);
         self.hand_over(slot);
+        self.post_letters();
         Ok(())
     }
 
@@ -107,7 +108,7 @@ impl Engine {
         };
         let has_more = shared.send(&mut shared.io());
         let view = shared.state().plain_view();
-        self.show(slot, &view);
+        self.show(shared.id(), &view);
         if has_more {
             shared.post();
         }
@@ -130,7 +131,7 @@ impl Engine {
         let taken = state.output.take();
         let view = state.plain_view();
         drop(state);
-        self.show(slot, &view);
+        self.show(shared.id(), &view);
         Some(taken)
     }
 
@@ -148,7 +149,7 @@ impl Engine {
         let must_post = state.must_post();
         let is_untold = state.is_untold();
         drop(state);
-        self.show(slot, &view);
+        self.show(shared.id(), &view);
         let threads = self.threads();
         if is_untold {
             threads.told.push(shared.id());
@@ -211,17 +212,7 @@ impl Engine {
         let view = state.view();
         let must_post = state.must_post();
         drop(state);
-        if view.is_news {
-            self.events.push_bare(Header {
-                kind: event::SENT,
-                flags: 0,
-                slot,
-                generation,
-                a: 0,
-                b: 0,
-            });
-        }
-        self.show(slot, &view);
+        self.show((slot, generation), &view);
         if must_post {
             self.threads().letters.push(Arc::clone(shared));
         }
@@ -254,11 +245,25 @@ impl Engine {
 }
 
 impl Engine {
-    fn show(&mut self, slot: u32, view: &View) {
+    /// Shows JavaScript how a connection stands, and has it look when it waits for just that.
+    fn show(&mut self, (slot, generation): Id, view: &View) {
         self.table.set(slot, table::QUEUED, view.queued);
         self.table.set(slot, table::SENT, view.reached);
         self.table.set(slot, table::BYTES_READ, view.read);
         self.table.set(slot, table::BYTES_WRITTEN, view.written);
+        if view.is_news {
+            self.events.push_bare(Header {
+                kind: event::SENT,
+                flags: 0,
+                slot,
+                generation,
+                a: 0,
+                b: 0,
+            });
+            if !self.is_pumping {
+                self.wake();
+            }
+        }
     }
 }
 
