@@ -106,7 +106,7 @@ function listen(socket) {
   socket.on('resume', socketOnResume);
   socket.on('pause', socketOnPause);
   socket.setEncoding = socketSetEncoding;
-  if (socket[kServerConnection].conn.driver === 'local') {
+  if (socket[kServerConnection].conn.isLent) {
     // Seen by who lists the socket's properties, as in Node.
     socket.on = LISTENERS.on;
     socket.addListener = LISTENERS.addListener;
