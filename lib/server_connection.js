@@ -114,7 +114,6 @@ class ServerConnection {
     socket.server = server;
     socket.parser = this;
     annotate(socket, kServerConnection, this);
-    socket._paused = false;
     if (server.timeout && typeof socket.setTimeout === 'function') socket.setTimeout(server.timeout);
     this.conn = Connection.attach(socket, this, {
       role: 'server',
@@ -123,6 +122,7 @@ class ServerConnection {
       lenient: leniency(server.httpValidation, server.insecureHTTPParser),
     });
     listen(socket);
+    socket._paused = false;
     server[kConnections]?.add(this);
     this.applyTimeouts();
   }

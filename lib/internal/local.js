@@ -42,12 +42,8 @@ class Local {
     // Node's server reads its sockets by a listener, and others count it. As an event's only: the stream must not begin to flow.
     if (this.connection.role === ROLE.SERVER) EventEmitter.prototype.on.call(socket, 'data', onOwnData);
     Object.defineProperty(socket, 'writableLength', { configurable: true, get: writableLength });
-    // A server's connection has its own, and tells by readStart.
-    if (!Object.hasOwn(socket, 'on')) {
-      for (const name of LISTENING) {
-        annotate(socket, name, LISTENERS[name]);
-      }
-    }
+    // A server gives them to each of its sockets.
+    if (this.connection.role !== ROLE.SERVER) for (const name of LISTENING) annotate(socket, name, LISTENERS[name]);
     if (socket._handle.hasRef()) this.onReference(true);
   }
 
@@ -57,7 +53,9 @@ class Local {
     EventEmitter.prototype.removeListener.call(socket, 'data', onOwnData);
     delete socket.push;
     delete socket.writableLength;
-    for (const name of LISTENING) if (socket[name] === LISTENERS[name]) delete socket[name];
+    if (this.connection.role !== ROLE.SERVER) {
+      for (const name of LISTENING) if (socket[name] === LISTENERS[name]) delete socket[name];
+    }
     socket[kLocal] = undefined;
     if (socket._handle) {
       giveBack(socket._handle);
@@ -174,4 +172,4 @@ function writableLength() {
   return this._writableState.length + (this[kLocal]?.connection.writableLength ?? 0);
 }
 
-module.exports = { Local };
+module.exports = { LISTENERS, Local };
