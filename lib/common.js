@@ -58,6 +58,8 @@ function defineInOrder(prototype, properties, hostPrototype) {
 const hostMessage = new http.OutgoingMessage();
 /** A message's own header table: null, or a Fields. */
 const kOutHeaders = hostSymbol(hostMessage, 'kOutHeaders');
+/** A parser's callback for time-outs: the last of HTTPParser's numbers. */
+const kOnTimeout = 6;
 /** A write has returned false and no 'drain' has been emitted since. */
 const kNeedDrain = hostSymbol(hostMessage, 'kNeedDrain');
 
@@ -185,6 +187,7 @@ module.exports = {
   defineInOrder,
   hostSymbol,
   kOutHeaders,
+  kOnTimeout,
   kNeedDrain,
   utcDate,
 };

@@ -506,6 +506,12 @@ class Connection {
     this.failMarks();
   }
 
+  /** The socket's handle has another owner. */
+  taken() {
+    this.letGo();
+    this.handler.onTaken?.(this);
+  }
+
   release() {
     const { socket, transport } = this;
     ring.release(this);

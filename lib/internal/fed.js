@@ -3,6 +3,7 @@
 // The fed transport: a JavaScript stream moves the bytes. Its data goes to the engine's parser, what the engine has framed goes to its write.
 
 const { annotate } = require('./annotate');
+const { watchOwner } = require('./handle');
 const { TABLE } = require('./layout');
 const { parseError, tellDrain, tellParseError } = require('./events');
 const ring = require('./ring');
@@ -16,6 +17,7 @@ class Fed {
     this.connection = connection;
     /** The socket's own methods under those that were put over them. @type {Map<string, { own: boolean, over: Function, method: Function }>} */
     this.covered = new Map();
+    this.unwatch = () => {};
     this.onData = (chunk) => this.feed(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
   }
 
@@ -29,6 +31,7 @@ class Fed {
     if ('bytesWritten' in socket)
       Object.defineProperty(socket, 'bytesWritten', { configurable: true, get: bytesWritten });
     annotate(socket, kFed, this);
+    if (socket._handle) this.unwatch = watchOwner(socket._handle, () => this.connection.taken());
     if (isPaused) socket.pause();
   }
 
@@ -48,6 +51,7 @@ class Fed {
 
   stop() {
     const { socket } = this.connection;
+    this.unwatch();
     socket.removeListener('close', this.connection.onSocketClose);
     if (Object.hasOwn(socket, 'push')) delete socket.push;
     if (socket[kFed] === this && Object.getOwnPropertyDescriptor(socket, 'bytesWritten')?.get === bytesWritten) {

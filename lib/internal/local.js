@@ -116,9 +116,7 @@ class Local {
   }
 
   onTaken() {
-    const { connection } = this;
-    connection.letGo();
-    connection.handler.onTaken?.(connection);
+    this.connection.taken();
   }
 
   onReference(referenced) {
