@@ -105,13 +105,9 @@ function listen(socket) {
   socket.on('drain', socketOnDrain);
   socket.on('resume', socketOnResume);
   socket.on('pause', socketOnPause);
+  // Seen by who lists the socket's properties, as in Node.
+  Object.assign(socket, LISTENERS);
   socket.setEncoding = socketSetEncoding;
-  if (socket[kServerConnection].conn.isLent) {
-    // Seen by who lists the socket's properties, as in Node.
-    socket.on = LISTENERS.on;
-    socket.addListener = LISTENERS.addListener;
-    socket.prependListener = LISTENERS.prependListener;
-  }
 }
 
 /** @param {any} socket handed over to its user */

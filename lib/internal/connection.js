@@ -5,7 +5,7 @@
 const net = require('node:net');
 const { Duplex } = require('node:stream');
 const { ERR_STREAM_DESTROYED } = require('../errors').codes;
-const { COMMAND, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
+const { COMMAND, EVENT, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
 const { annotate, kConnection } = require('./annotate');
 const { armKeepAlive, checkTimeouts } = require('./deadlines');
 const { onEvent, tellDrain, tellParseError } = require('./events');
@@ -97,6 +97,8 @@ class Connection {
     this.finishing = null;
     /** Why the peer's bytes are no longer parsed. @type {any} */
     this.failure = null;
+    /** Events that wait until ticks have run. @type {any} */
+    this.later = null;
   }
 
   /**
@@ -409,6 +411,7 @@ class Connection {
    */
   finish() {
     if (this.transport === null) return undefined;
+    this.later?.tell();
     ring.flush();
     this.finishing = { error: undefined };
     try {
@@ -429,7 +432,12 @@ class Connection {
 
   /** An event record; see events.js. */
   onEvent(kind, flags, a, b, bytes, start, end) {
+    if (this.later !== null) {
+      this.later.keep(kind, flags, a, b, bytes, start, end);
+      return;
+    }
     onEvent(this, kind, flags, a, b, bytes, start, end);
+    if (kind === EVENT.BODY && this.transport instanceof Fed) this.transport.afterBody();
   }
 
   /**
@@ -512,6 +520,7 @@ class Connection {
 
   /** The socket closes: what was not sent is lost, and who waits for it hears so. */
   letGo() {
+    this.later?.tell();
     if (this.transport === null) return;
     ring.flush();
     const sent = this.transport instanceof Local ? this.marks.takeReached(ring.figure(this, TABLE.SENT)) : null;

@@ -54,7 +54,9 @@ class Local {
     // Somebody's method on top of ours stays.
     if (socket.push === pushToLent) delete socket.push;
     delete socket.writableLength;
-    for (const name of LISTENING) if (socket[name] === LISTENERS[name]) delete socket[name];
+    if (this.connection.role !== ROLE.SERVER) {
+      for (const name of LISTENING) if (socket[name] === LISTENERS[name]) delete socket[name];
+    }
     if (socket._handle) {
       giveBack(socket._handle, this.bytesRead(), this.bytesWritten());
       socket._handle.reading = false;
@@ -162,7 +164,7 @@ const LISTENERS = Object.fromEntries(
     /** @this {any} */
     function (event, listener) {
       // As in Node, until it is found that nobody needs it any more.
-      if (this[kConnection] === undefined) delete this[name];
+      if (this[kConnection] === undefined) this[name] = Object.getPrototypeOf(this)[name];
       else if (event === 'data' || event === 'readable') borrower(this)?.connection.demote();
       return Object.getPrototypeOf(this)[name].call(this, event, listener);
     },
