@@ -2,7 +2,7 @@
 
 const assert = require('node:assert');
 const { channel } = require('node:diagnostics_channel');
-const { STATUS_CODES } = require('node:http');
+const { STATUS_CODES } = require('./internal/host');
 
 const { _checkInvalidHeaderChar: checkInvalidHeaderChar, chunkExpression, kOutHeaders } = require('./common');
 const { codes } = require('./errors');

@@ -1,6 +1,6 @@
 'use strict';
 
-const { STATUS_CODES } = require('node:http');
+const { STATUS_CODES } = require('./internal/host');
 const net = require('node:net');
 
 const { codes } = require('./errors');

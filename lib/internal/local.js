@@ -13,6 +13,9 @@ const ring = require('./ring');
 /** Set on a socket whose descriptor is lent. */
 const kLocal = Symbol('ferrohttp.local');
 
+/** Functions of a socket that bytes go through: who has put his own there is to see them. */
+const MOVING = ['write', 'end', 'push', 'read', '_write', '_writev', '_read'];
+
 /** Functions of a socket that add listeners. */
 const LISTENING = ['on', 'addListener', 'prependListener'];
 
@@ -31,7 +34,15 @@ class Local {
    * @param {any} socket
    */
   static isPossible(socket) {
-    return socket instanceof net.Socket && isLendable(socket) && !hasReader(socket);
+    return Local.isPlain(socket) && isLendable(socket) && !hasReader(socket);
+  }
+
+  /**
+   * Whether it is a net.Socket through which the bytes go as Node has it.
+   * @param {any} socket
+   */
+  static isPlain(socket) {
+    return socket instanceof net.Socket && MOVING.every(isNodes, socket);
   }
 
   start() {
@@ -138,6 +149,11 @@ class Local {
 }
 
 // --- asked of the socket ---------------------------------------------------------------------------------------------------
+
+/** @this {any} the socket: MSW's is another's go-between, and shows that one's handle as its own. @param {string} name */
+function isNodes(name) {
+  return this[name] === /** @type {any} */ (net.Socket.prototype)[name];
+}
 
 const hasReader = (socket) =>
   socket.listenerCount('data') > (socket[kLocal] ? socket.listenerCount('data', onOwnData) : 0) ||

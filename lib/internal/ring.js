@@ -191,7 +191,16 @@ function settle() {
 
 /** Rust's call: there are events. */
 function drain() {
+  beginReading();
   batch(true);
+}
+
+/** What was read together has one number in `reading`. */
+let reading = 0;
+
+/** Other bytes than those before are to be read. */
+function beginReading() {
+  reading++;
 }
 
 /**
@@ -330,6 +339,7 @@ module.exports = {
   COMMAND,
   attach,
   awaitOutput,
+  beginReading,
   command,
   commandMessage,
   commandWith,
@@ -343,6 +353,9 @@ module.exports = {
   },
   readEvents,
   readEventsNow,
+  get reading() {
+    return reading;
+  },
   release,
   reserveRow,
 };
