@@ -32,6 +32,8 @@ const kIncomingMessage = Symbol('IncomingMessage');
 const kSkipPendingData = Symbol('SkipPendingData');
 /** A message's own header table: null, or lower-case name → [name, value]. */
 const kOutHeaders = Symbol('kOutHeaders');
+/** A parser's callback for time-outs: the last of HTTPParser's numbers. */
+const kOnTimeout = 6;
 /** A write has returned false and no 'drain' has been emitted since. */
 const kNeedDrain = Symbol('kNeedDrain');
 
@@ -147,6 +149,7 @@ module.exports = {
   LENIENCY,
   leniency,
   kOutHeaders,
+  kOnTimeout,
   kNeedDrain,
   utcDate,
 };

@@ -12,7 +12,7 @@ const { codes } = require('./errors');
 const { kUniqueHeaders, parseUniqueHeadersOption, writeHead } = require('./head');
 const { validateHeaderName, validateHeaderValue } = require('./headers');
 const headerMethods = require('./outgoing_headers');
-const { KIND, kHighWaterMark, kSocket, kTurn, replay, send } = require('./send');
+const { KIND, kHighWaterMark, kSocket, kTurn, lengthOf, replay, send, sendHeld } = require('./send');
 
 const {
   ERR_HTTP_BODY_NOT_ALLOWED,
@@ -276,15 +276,6 @@ function validateChunk(chunk) {
 }
 
 /**
- * @param {string | Uint8Array} chunk
- * @param {any} encoding
- * @returns {number} bytes
- */
-function lengthOf(chunk, encoding) {
-  return typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding) : chunk.byteLength;
-}
-
-/**
  * @param {any} msg
  * @param {any} chunk
  * @param {any} encoding
@@ -397,20 +388,21 @@ function hold(msg, chunk, encoding, callback) {
  */
 function release(msg) {
   const held = msg[kHeld];
+  /** @type {any[]} */
   const pieces = [];
   /** @type {Function[]} */
   const callbacks = [];
   for (let i = 0; i < held.length; i += 3) {
-    pieces.push(typeof held[i] === 'string' ? Buffer.from(held[i], held[i + 1] ?? 'utf8') : held[i]);
+    pieces.push(held[i], held[i + 1]);
     if (held[i + 2]) callbacks.push(held[i + 2]);
   }
-  const chunk = Buffer.concat(pieces, msg[kHeldLength]);
+  const length = msg[kHeldLength];
   msg[kHeld] = null;
   msg[kHeldLength] = 0;
   const callback = (/** @type {any} */ err) => {
     for (const each of callbacks) each(err);
   };
-  send(msg, KIND.BODY, chunk, null, callbacks.length > 0 ? callback : null);
+  sendHeld(msg, pieces, length, callbacks.length > 0 ? callback : null);
 }
 
 // --- end ------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 'use strict';
 
-const assert = require('node:assert');
 const { channel } = require('node:diagnostics_channel');
 const { STATUS_CODES } = require('./internal/host');
 
@@ -84,7 +83,8 @@ ServerResponse.prototype.assignSocket = function assignSocket(socket) {
 
 /** @param {any} socket */
 ServerResponse.prototype.detachSocket = function detachSocket(socket) {
-  assert(socket._httpMessage === this);
+  // Loaded when it is to fail: it takes longer to load than all of this folder's smaller files.
+  if (socket._httpMessage !== this) /** @type {any} */ (require('node:assert'))(false);
   if (socket[kServerConnection] === undefined) socket.removeListener('close', onServerResponseClose);
   socket._httpMessage = null;
   this.socket = null;

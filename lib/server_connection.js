@@ -3,14 +3,13 @@
 const { AsyncResource } = require('node:async_hooks');
 const { channel } = require('node:diagnostics_channel');
 
-const { continueExpression, kIncomingMessage, kNeedDrain, leniency } = require('./common');
+const { continueExpression, kIncomingMessage, kNeedDrain, kOnTimeout, leniency } = require('./common');
 const { ConnResetException, codes } = require('./errors');
 const { rootApplications } = require('./express_rooting');
 const { complete, dumpUnread, isUntouched, kDetachAbortSignal, pushBody, setRequestHead } = require('./incoming');
 const { annotate } = require('./internal/annotate');
 const { Connection, HEAD } = require('./internal/connection');
 const { kFinished, kUniqueHeaders } = require('./outgoing');
-const { kOnTimeout } = require('./parser');
 const { emitClose, kServerConnection, onServerResponseClose } = require('./response');
 const { kTurn } = require('./send');
 const { listen, socketOnError, unlisten } = require('./server_socket');

@@ -2,9 +2,10 @@
 
 // One HTTP connection as the classes see it: a transport that the engine has taken over, its events and its commands.
 
+const { Duplex } = require('node:stream');
 const { ERR_STREAM_DESTROYED } = require('../errors').codes;
 const { COMMAND, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
-const { annotate } = require('./annotate');
+const { annotate, kConnection } = require('./annotate');
 const { armKeepAlive, checkTimeouts } = require('./deadlines');
 const { onEvent, tellDrain, tellParseError } = require('./events');
 const { Fed } = require('./fed');
@@ -12,10 +13,11 @@ const { Local } = require('./local');
 const { Marks } = require('./marks');
 const ring = require('./ring');
 
-const kConnection = Symbol('ferrohttp.connection');
-
 /** A body part that is sent from where it lies rather than copied into the ring, from this many bytes on. */
 const LARGE = 16 * 1024;
+
+/** A stream's own `write`. */
+const { write: STREAM_WRITE } = Duplex.prototype;
 
 const FED_ONLY = chosenDriver() === 'fed' || !ring.engine.hasLocalDriver;
 
@@ -63,6 +65,10 @@ class Connection {
     this.role = options.role === 'server' ? ROLE.SERVER : ROLE.CLIENT;
     /** Null: the engine has let go. @type {Transport | null} */
     this.transport = null;
+    /** What the socket's `write` is unless its user has put another over it. @type {Function} */
+    this.socketWrite = STREAM_WRITE;
+    /** The message being sent goes that way, to its end: the stream may hold some of it. */
+    this.isThroughSocket = false;
     this.slot = -1;
     this.generation = -1;
     this.marks = new Marks();
@@ -191,6 +197,30 @@ class Connection {
     if (chunk !== null && chunk.length > 0) this.sendBody(chunk, encoding, null);
     this.sendEnd('', sent);
     return !this.needDrain;
+  }
+
+  /** Whether messages pass through the socket's `write`, because its user has put one of his own over it: he sees them as in Node. */
+  get isWatched() {
+    return this.socket.write !== this.socketWrite || this.isThroughSocket;
+  }
+
+  /**
+   * A part of a message is about to be written through the socket: what the engine holds goes first.
+   * @param {boolean} begins
+   * @param {number} expect EXPECT; client only
+   */
+  yieldToSocket(begins, expect) {
+    this.isThroughSocket = true;
+    // The engine goes on to keep account.
+    if (begins) this.sendHead('', FRAMING.NONE, expect);
+    this.flush();
+  }
+
+  /** The message's last bytes are with the socket. */
+  endThroughSocket() {
+    this.isThroughSocket = false;
+    this.write(COMMAND.ENDED, '', 'latin1', null);
+    this.armKeepAlive();
   }
 
   /**

@@ -11,14 +11,11 @@ const ring = require('./ring');
 /** Set on a socket that is fed. */
 const kFed = Symbol('ferrohttp.fed');
 
-/** What a socket's user may call that must not overtake what the engine holds. */
-const ORDERED = ['write', 'end'];
-
 class Fed {
   /** @param {any} connection the Connection */
   constructor(connection) {
     this.connection = connection;
-    /** The socket's own methods under those of ORDERED that were put over them. @type {Map<string, { own: boolean, over: Function, method: Function }>} */
+    /** The socket's own methods under those that were put over them. @type {Map<string, { own: boolean, over: Function, method: Function }>} */
     this.covered = new Map();
     this.unwatch = () => {};
     this.onData = (chunk) => this.feed(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
@@ -28,15 +25,22 @@ class Fed {
     const { socket, isPaused } = this.connection;
     socket.on('close', this.connection.onSocketClose);
     socket.on('data', this.onData);
-    for (const name of ORDERED) this.cover(socket, name);
+    this.cover(socket, 'end');
+    // A write that is not the stream's own gets the messages itself, as they are made: the engine holds nothing that it could overtake.
+    if (!this.connection.isWatched) this.connection.socketWrite = this.cover(socket, 'write');
     if ('bytesWritten' in socket)
       Object.defineProperty(socket, 'bytesWritten', { configurable: true, get: bytesWritten });
     annotate(socket, kFed, this);
-    if (socket._handle) this.unwatch = watchOwner(socket._handle, () => this.connection.taken());
+    if (socket._handle) {
+      this.unwatch = watchOwner(socket._handle, () => {
+        // A socket that is destroyed takes its handle's reader away itself.
+        if (!socket.destroyed) this.connection.taken();
+      });
+    }
     if (isPaused) socket.pause();
   }
 
-  /** Has what the engine holds go first. */
+  /** Has what the engine holds go before what the socket's user writes. */
   cover(socket, name) {
     const { connection } = this;
     const method = socket[name];
@@ -47,6 +51,7 @@ class Fed {
     };
     this.covered.set(name, { own, over, method });
     Object.defineProperty(socket, name, { configurable: true, enumerable: own, writable: true, value: over });
+    return over;
   }
 
   stop() {

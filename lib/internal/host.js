@@ -6,4 +6,4 @@
 const Module = require('node:module');
 
 /** @type {typeof import('node:http')} */
-module.exports = /** @type {any} */ (Module)._load('node:http', module, false);
+module.exports = /** @type {any} */ (Module)._load('node:http', undefined, false);

@@ -51,6 +51,7 @@ module.exports = {
     RESUME: 7,
     UPGRADE: 8,
     EXPECT: 9,
+    ENDED: 10,
     MARK: 128,
     FRAMING_SHIFT: 0,
     EXPECT_SHIFT: 2,

@@ -54,11 +54,11 @@ function patchLoad(exportsOf) {
  * @param {Map<unknown, unknown>} exportsOf
  */
 function patchRequire(exportsOf) {
-  if (/** @type {any} */ (module).require('http') !== host) return;
+  if (require('node:http') !== host) return;
   const original = Module.prototype.require;
   Module.prototype.require = function require(id) {
     const given = Reflect.apply(original, this, arguments);
-    return given === host ? exportsOf.get(id) : given;
+    return given === host ? (exportsOf.get(id) ?? given) : given;
   };
 }
 

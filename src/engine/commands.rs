@@ -195,6 +195,8 @@ fn apply_one(
         command::MESSAGE_HEAD => proto.send_head(command.payload, framing, expect, output.buffer()),
         command::BODY => proto.send_body(command.payload, output.buffer()),
         command::END => proto.send_end(command.payload, now, output.buffer()),
+        // Its last bytes have gone the other way; that it has ended counts all the same.
+        command::ENDED => proto.send_end(b"", now, &mut Vec::new()),
         command::MESSAGE => {
             let Some((head, body)) = command.payload.split_at_checked(command.a as usize) else {
                 return Err(Misuse::Record(
