@@ -2,7 +2,6 @@
 
 // One HTTP connection as the classes see it: a transport that the engine has taken over, its events and its commands.
 
-const net = require('node:net');
 const { Duplex } = require('node:stream');
 const { ERR_STREAM_DESTROYED } = require('../errors').codes;
 const { COMMAND, EVENT, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
@@ -114,7 +113,7 @@ class Connection {
     const { ioThreads } = connection;
     const lentTo = ioThreads > 0 ? TRANSPORT.THREADS : TRANSPORT.LOCAL;
     annotate(socket, kConnection, connection);
-    if (!FED_ONLY && socket.connecting && socket instanceof net.Socket) {
+    if (!FED_ONLY && socket.connecting && Local.isPlain(socket)) {
       attach(TRANSPORT.PENDING, -1);
       connection.start(new Pending(connection));
     } else if (!FED_ONLY && Local.isPossible(socket) && attach(lentTo, socket._handle.fd) >= 0) {
@@ -512,7 +511,7 @@ class Connection {
     const marks = this.marks.take();
     const wasLocal = this.transport instanceof Local;
     this.release();
-    if (output.length > 0) this.socket.write(output, (error) => marks.tellAll(error ?? null));
+    if (output.length > 0) this.socket.write(output, (error) => marks.callAll(error ?? null));
     else marks.tellAll(null);
     if (wasLocal) this.readAgain();
     return unread;

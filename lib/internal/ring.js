@@ -191,7 +191,16 @@ function settle() {
 
 /** Rust's call: there are events. */
 function drain() {
+  beginReading();
   batch(true);
+}
+
+/** What was read together has one number in `reading`. */
+let reading = 0;
+
+/** Other bytes than those before are to be read. */
+function beginReading() {
+  reading++;
 }
 
 /**
@@ -366,6 +375,7 @@ module.exports = {
   COMMAND,
   attach,
   awaitOutput,
+  beginReading,
   bind,
   command,
   commandMessage,
@@ -380,6 +390,9 @@ module.exports = {
   },
   readEvents,
   readEventsNow,
+  get reading() {
+    return reading;
+  },
   reference,
   release,
   releaseSlot,
