@@ -1,13 +1,12 @@
 'use strict';
 
-const host = require('node:http');
+const host = require('./lib/internal/host');
 
 const agent = require('./lib/agent');
 const { ClientRequest, get, request } = require('./lib/client');
 const { methods } = require('./lib/common');
 const { IncomingMessage } = require('./lib/incoming');
 const { OutgoingMessage, validateHeaderName, validateHeaderValue } = require('./lib/outgoing');
-const { parsers } = require('./lib/parser_pool');
 const { setGlobalProxyFromEnv: proxyFromEnv } = require('./lib/proxy');
 const { _connectionListener, STATUS_CODES, Server, ServerResponse } = require('./lib/server');
 const { validateInteger } = require('./lib/validators');
@@ -46,7 +45,8 @@ const values = {
   /** @param {number} max */
   setMaxIdleHTTPParsers(max) {
     validateInteger(max, 'max', 1);
-    parsers.max = max;
+    // Loaded by who asks for parsers: Servers and ClientRequests have no need of them.
+    require('./lib/parser_pool').parsers.max = max;
   },
   setGlobalProxyFromEnv,
 };

@@ -129,3 +129,17 @@ test('closing lets the process end though a client keeps its connection open, id
   peer.socket.end();
   assert.strictEqual((await stopped).code, 0);
 });
+
+test('a connection sent to another process is answered there, and lets go of its response here', options, async () => {
+  const app = await startApp('hand-over.cjs');
+  for (const url of ['/plain', '/listened-to?watched']) {
+    assert.strictEqual(
+      await (await fetch(`http://127.0.0.1:${app.port}${url}`)).text(),
+      `answered by the child: ${url}`,
+    );
+  }
+  const gone = [null, null, null];
+  assert.deepStrictEqual(await app.send(''), [gone, gone]);
+  const { code, stderr } = await app.stop();
+  assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: '' });
+});

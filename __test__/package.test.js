@@ -31,11 +31,9 @@ let folder = '';
 before(async () => {
   if (stock) return;
   folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ferrohttp-package-'));
-  // --ignore-scripts: the addon has been built, or no test would run.
-  const pack = await npm(['pack', '--ignore-scripts', '--json', '--pack-destination', folder], ROOT);
-  const [{ filename }] = JSON.parse(pack.stdout);
+  const pack = await npm(['run', '--silent', 'pack', '--', '--destination', folder], ROOT);
   fs.writeFileSync(path.join(folder, 'package.json'), '{ "private": true }');
-  await npm(['install', '--offline', '--no-audit', '--no-fund', path.join(folder, filename)], folder);
+  await npm(['install', '--offline', '--no-audit', '--no-fund', pack.stdout.trim()], folder);
 });
 
 after(() => fs.rmSync(folder, { recursive: true, force: true }));

@@ -13,9 +13,10 @@ const { Ledger } = require('../test/ledger');
 
 const tree = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'ferro-runner-')));
 after(() => fs.rmSync(tree, { recursive: true }));
-for (const folder of ['parallel', 'sequential']) fs.mkdirSync(path.join(tree, 'test', folder), { recursive: true });
+for (const folder of ['parallel', 'client-proxy', 'sequential'])
+  fs.mkdirSync(path.join(tree, 'test', folder), { recursive: true });
 
-/** @param {string} name @param {string} text @param {'parallel' | 'sequential'} [folder] */
+/** @param {string} name @param {string} text @param {string} [folder] */
 function write(name, text, folder = 'parallel') {
   const file = { name, folder, path: path.join(tree, 'test', folder, name) };
   fs.writeFileSync(file.path, text);
@@ -121,13 +122,21 @@ describe('choosing files', () => {
   write('test-http-late.js', '', 'sequential');
   write('test-domain-http.js', "const http = require('http');");
   write('test-other.js', "const net = require('net');");
+  write('test-https-tunnel.mjs', "import https from 'node:https';", 'client-proxy');
+  write('test-pipe.js', "const { get } = await import('_http_client');", 'sequential');
   const names = (/** @type {string} */ scope, /** @type {string} */ only) =>
     listFiles(tree, scope, only).map(({ name }) => name);
 
-  test('the scopes: files about http, parallel ones first, and others that use it', () => {
-    assert.equal(listFiles(tree, 'http').at(-1)?.name, 'test-http-late.js');
-    assert.ok(listFiles(tree, 'http').every(({ name }) => name.startsWith('test-http-')));
-    assert.deepEqual(names('others', ''), ['test-domain-http.js']);
+  test('the scopes: files about http and proxies, others that use it, or all, the sequential ones last', () => {
+    const about = listFiles(tree, 'http');
+    assert.equal(about.at(-1)?.name, 'test-http-late.js');
+    assert.deepEqual(
+      about.filter(({ name }) => !name.startsWith('test-http-')).map(({ name }) => name),
+      ['test-https-tunnel.mjs'],
+    );
+    assert.deepEqual(names('others', ''), ['test-domain-http.js', 'test-pipe.js']);
+    assert.deepEqual(names('all', '').sort(), [...names('http', ''), ...names('others', '')].sort());
+    assert.equal(listFiles(tree, 'all').at(-1)?.folder, 'sequential');
   });
 
   test('a pattern is a glob over the whole name or a regular expression over any of it', () => {

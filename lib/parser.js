@@ -1,10 +1,10 @@
 'use strict';
 
 const { AsyncResource } = require('node:async_hooks');
-const http = require('node:http');
+const http = require('./internal/host');
 const { HEAD } = require('./internal/layout');
 const parsing = require('./internal/parsing');
-const { METHODS_BY_CODE } = require('./common');
+const { kOnTimeout, METHODS_BY_CODE } = require('./common');
 const { codes } = require('./errors');
 
 /**
@@ -21,7 +21,6 @@ const kOnHeadersComplete = 2;
 const kOnBody = 3;
 const kOnMessageComplete = 4;
 const kOnExecute = 5;
-const kOnTimeout = 6;
 
 /** What kOnHeadersComplete answers. */
 const VERDICT = Object.freeze({ MESSAGE: 0, NO_BODY: 1, UPGRADE: 2 });
@@ -548,5 +547,4 @@ module.exports = {
   kOnHeadersComplete,
   kOnMessageBegin,
   kOnMessageComplete,
-  kOnTimeout,
 };

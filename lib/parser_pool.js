@@ -1,7 +1,7 @@
 'use strict';
 
 const { setImmediate } = require('node:timers');
-const { kIncomingMessage, METHODS_BY_CODE } = require('./common');
+const { kIncomingMessage, kOnTimeout, METHODS_BY_CODE } = require('./common');
 const { complete, IncomingMessage, pushBody } = require('./incoming');
 const {
   HTTPParser,
@@ -11,7 +11,6 @@ const {
   kOnHeadersComplete,
   kOnMessageBegin,
   kOnMessageComplete,
-  kOnTimeout,
 } = require('./parser');
 
 /**

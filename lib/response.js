@@ -1,14 +1,15 @@
 'use strict';
 
-const assert = require('node:assert');
 const { channel } = require('node:diagnostics_channel');
-const { STATUS_CODES } = require('node:http');
+const host = require('./internal/host');
 
 const { _checkInvalidHeaderChar: checkInvalidHeaderChar, chunkExpression, kOutHeaders } = require('./common');
 const { codes } = require('./errors');
 const { hide } = require('./inspect');
 const { kFinished, OutgoingMessage, validateHeaderName, validateHeaderValue } = require('./outgoing');
 const { validateInteger, validateLinkHeaderValue, validateObject } = require('./validators');
+
+const { STATUS_CODES } = host;
 
 /** http.ServerResponse: the status line and the informational responses before it. The rest is OutgoingMessage's. */
 
@@ -84,7 +85,8 @@ ServerResponse.prototype.assignSocket = function assignSocket(socket) {
 
 /** @param {any} socket */
 ServerResponse.prototype.detachSocket = function detachSocket(socket) {
-  assert(socket._httpMessage === this);
+  // Loaded when it is to fail: it takes longer to load than all of this folder's smaller files.
+  if (socket._httpMessage !== this) /** @type {any} */ (require('node:assert'))(false);
   if (socket[kServerConnection] === undefined) socket.removeListener('close', onServerResponseClose);
   socket._httpMessage = null;
   this.socket = null;
@@ -213,6 +215,9 @@ ServerResponse.prototype.writeHead = function writeHead(statusCode, reason, head
   return this;
 };
 
-ServerResponse.prototype.writeHeader = ServerResponse.prototype.writeHead;
+// Gone from Node 26.
+if (Object.hasOwn(host.ServerResponse.prototype, 'writeHeader')) {
+  ServerResponse.prototype.writeHeader = ServerResponse.prototype.writeHead;
+}
 
 module.exports = { ServerResponse, emitClose, kServerConnection, onServerResponseClose };

@@ -34,6 +34,8 @@ const KIND = Object.freeze({
 /** @typedef {string | Uint8Array} Data */
 /** @typedef {Function | { [kSent](err: Error | null): void } | null} Callback */
 
+const CRLF_BYTES = Buffer.from(CRLF);
+
 const nop = () => {};
 
 /**
@@ -54,7 +56,8 @@ function send(msg, kind, data, encoding, callback) {
   const socket = msg[kSocket];
   // Its 'close' is still to come; until then nothing is an error.
   if (socket?.destroyed) return false;
-  if (!socket && msg[kTurn]?.attached) return toConnection(msg, msg[kTurn], head, kind, data, encoding, callback);
+  if (!socket && msg[kTurn]?.attached && !msg[kTurn].isWatched)
+    return toConnection(msg, msg[kTurn], head, kind, data, encoding, callback);
   if (!socket || socket._httpMessage !== msg || !socket.writable)
     return queue(msg, head, kind, data, encoding, callback);
   if (msg.outputData.length > 0) msg._flushOutput(socket);
@@ -90,7 +93,8 @@ function queue(msg, head, kind, data, encoding, callback) {
  * @returns {boolean} as send
  */
 function replay(msg, socket, pieces) {
-  const corks = !socket[kConnection]?.attached;
+  const connection = socket[kConnection];
+  const corks = !connection?.attached || connection.isWatched;
   if (corks) socket.cork();
   let accepted = true;
   let head = '';
@@ -119,8 +123,9 @@ function replay(msg, socket, pieces) {
  */
 function transmit(msg, socket, head, kind, data, encoding, callback) {
   const connection = socket[kConnection];
-  if (connection?.attached) return toConnection(msg, connection, head, kind, data, encoding, callback);
-  return toSocket(msg, socket, head, kind, data, encoding, callback);
+  if (!connection?.attached) return toSocket(msg, socket, head, kind, data, encoding, callback);
+  if (connection.isWatched) return throughSocket(msg, connection, head, kind, data, encoding, callback);
+  return toConnection(msg, connection, head, kind, data, encoding, callback);
 }
 
 // --- to the engine --------------------------------------------------------------------------------------------------
@@ -186,6 +191,26 @@ function headAsSent(msg, head, kind, data, encoding) {
   return Buffer.byteLength(head) === head.length ? head : Buffer.from(head).toString('latin1');
 }
 
+/**
+ * To the socket's `write`, because its user has put one of his own there; the engine keeps account of the message.
+ * @param {any} msg
+ * @param {any} connection
+ * @param {string} head
+ * @param {number} kind
+ * @param {Data} data
+ * @param {any} encoding
+ * @param {Callback} callback
+ * @returns {boolean} as send
+ */
+function throughSocket(msg, connection, head, kind, data, encoding, callback) {
+  const isOfMessage = msg._header !== null && kind !== KIND.ASIDE;
+  if (isOfMessage) connection.yieldToSocket(head !== '', expectOf(msg));
+  else connection.flush();
+  const accepted = toSocket(msg, connection.socket, head, kind, data, encoding, callback);
+  if (isOfMessage && kind === KIND.LAST) connection.endThroughSocket();
+  return accepted;
+}
+
 // --- to a socket that the engine does not drive: the only place where JavaScript codes chunks ----------------------------
 
 /**
@@ -209,7 +234,38 @@ function toSocket(msg, socket, head, kind, data, encoding, callback) {
   if (msg._header === null || !msg.chunkedEncoding || data.length === 0) {
     return writeAfter(socket, head, data, encoding, callback ?? nop);
   }
-  return writeChunk(socket, head, data, encoding, callback ?? nop);
+  return writeChunk(socket, head, lengthOf(data, encoding), [data, encoding], callback ?? nop);
+}
+
+/**
+ * @param {Data} data
+ * @param {any} encoding
+ * @returns {number} bytes
+ */
+function lengthOf(data, encoding) {
+  return typeof data === 'string' ? Buffer.byteLength(data, encoding) : data.byteLength;
+}
+
+/**
+ * Sends what a corked message has held back of its body, as one chunk.
+ * @param {any} msg
+ * @param {any[]} pieces data and encoding, in turn
+ * @param {number} length bytes
+ * @param {Function | null} callback
+ */
+function sendHeld(msg, pieces, length, callback) {
+  const socket = msg[kSocket];
+  const connection = socket?.[kConnection];
+  const isToEngine = connection?.attached && !connection.isWatched;
+  if (isToEngine || !socket || socket._httpMessage !== msg || !socket.writable) {
+    const parts = [];
+    for (let i = 0; i < pieces.length; i += 2)
+      parts.push(typeof pieces[i] === 'string' ? Buffer.from(pieces[i], pieces[i + 1] ?? 'utf8') : pieces[i]);
+    send(msg, KIND.BODY, Buffer.concat(parts, length), null, callback);
+    return;
+  }
+  if (connection?.attached) connection.yieldToSocket(false, EXPECT.MESSAGE);
+  writeChunk(socket, '', length, pieces, callback);
 }
 
 /** @param {any} socket */
@@ -229,17 +285,19 @@ function endSocket(msg, socket, head, data, encoding) {
   const sent = (/** @type {any} */ err) => msg[kSent](err);
   let accepted = true;
   let before = head;
-  socket.cork();
+  // One write needs no cork.
+  if (data.length > 0) socket.cork();
   if (msg._hasBody && msg.chunkedEncoding) {
     if (data.length > 0) {
-      writeChunk(socket, head, data, encoding, null);
+      writeChunk(socket, head, lengthOf(data, encoding), [data, encoding], nop);
       before = '';
     }
     accepted = socket.write(`${before}0${CRLF}${msg._trailer}${CRLF}`, 'latin1', sent);
   } else if (data.length > 0) {
-    // A subclass without a head ends with a write of its own.
-    accepted = writeAfter(socket, head, data, encoding, msg._header === null ? nop : sent);
-    if (msg._header === null) accepted = socket.write('', 'latin1', sent);
+    // A subclass without a head ends with a write of its own, and so does what must be as long as it said.
+    const endsApart = msg._header === null || msg.strictContentLength;
+    accepted = writeAfter(socket, head, data, encoding, endsApart ? nop : sent);
+    if (endsApart) accepted = socket.write('', 'latin1', sent);
   } else if (head !== '' || msg._header === null || msg.writableLength > 0) {
     accepted = socket.write(head, 'latin1', sent);
   } else {
@@ -269,17 +327,16 @@ function writeAfter(socket, head, data, encoding, callback) {
 /**
  * @param {any} socket
  * @param {string} head
- * @param {Data} data not empty
- * @param {any} encoding
+ * @param {number} size bytes
+ * @param {any[]} pieces not empty: data and encoding, in turn
  * @param {any} callback
  * @returns {boolean} as send
  */
-function writeChunk(socket, head, data, encoding, callback) {
-  const size = typeof data === 'string' ? Buffer.byteLength(data, encoding) : data.byteLength;
+function writeChunk(socket, head, size, pieces, callback) {
   socket.write(head + size.toString(16), 'latin1', null);
-  socket.write(CRLF, 'latin1', null);
-  socket.write(data, encoding, null);
-  return socket.write(CRLF, 'latin1', callback);
+  socket.write(CRLF_BYTES, null, null);
+  for (let i = 0; i < pieces.length; i += 2) socket.write(pieces[i], pieces[i + 1], null);
+  return socket.write(CRLF_BYTES, null, callback);
 }
 
-module.exports = { KIND, expectOf, kHighWaterMark, kSocket, kTurn, replay, send };
+module.exports = { KIND, expectOf, kHighWaterMark, kSocket, kTurn, lengthOf, replay, send, sendHeld };

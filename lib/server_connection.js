@@ -3,14 +3,13 @@
 const { AsyncResource } = require('node:async_hooks');
 const { channel } = require('node:diagnostics_channel');
 
-const { continueExpression, kIncomingMessage, kNeedDrain, leniency } = require('./common');
+const { continueExpression, kIncomingMessage, kNeedDrain, kOnTimeout, leniency } = require('./common');
 const { ConnResetException, codes } = require('./errors');
 const { rootApplications } = require('./express_rooting');
 const { complete, dumpUnread, isUntouched, kDetachAbortSignal, pushBody, setRequestHead } = require('./incoming');
 const { annotate } = require('./internal/annotate');
 const { Connection, HEAD } = require('./internal/connection');
 const { kFinished, kUniqueHeaders } = require('./outgoing');
-const { kOnTimeout } = require('./parser');
 const { emitClose, kServerConnection, onServerResponseClose } = require('./response');
 const { kTurn } = require('./send');
 const { listen, socketOnError, unlisten } = require('./server_socket');
@@ -65,7 +64,9 @@ function hasTooManyFields(text, start, maxHeadersCount) {
 class HTTPServerAsyncResource extends AsyncResource {
   /** @param {any} socket */
   constructor(socket) {
-    super('HTTPINCOMINGMESSAGE', { requireManualDestroy: true });
+    // As in Node the socket is what brings it about, not the server, in whose context the socket comes.
+    const triggerAsyncId = socket._handle?.getAsyncId?.();
+    super('HTTPINCOMINGMESSAGE', { requireManualDestroy: true, triggerAsyncId });
     this.socket = socket;
   }
 }
@@ -114,7 +115,6 @@ class ServerConnection {
     socket.server = server;
     socket.parser = this;
     annotate(socket, kServerConnection, this);
-    socket._paused = false;
     if (server.timeout && typeof socket.setTimeout === 'function') socket.setTimeout(server.timeout);
     this.conn = Connection.attach(socket, this, {
       role: 'server',
@@ -123,6 +123,7 @@ class ServerConnection {
       lenient: leniency(server.httpValidation, server.insecureHTTPParser),
     });
     listen(socket);
+    socket._paused = false;
     server[kConnections]?.add(this);
     this.applyTimeouts();
   }

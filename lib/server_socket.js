@@ -1,9 +1,9 @@
 'use strict';
 
-const { STATUS_CODES } = require('node:http');
-const net = require('node:net');
+const { STATUS_CODES } = require('./internal/host');
 
 const { codes } = require('./errors');
+const { LISTENERS } = require('./internal/local');
 const { kServerConnection, onServerResponseClose } = require('./response');
 
 /**
@@ -92,29 +92,6 @@ function socketOnPause() {
   this[kServerConnection]?.conn.pause();
 }
 
-/**
- * A socket's `on` and its kin: who wants to hear the bytes themselves must get them from the socket, and so must the engine.
- * @param {'on' | 'addListener' | 'prependListener'} name
- */
-function socketListener(name) {
-  const original = net.Socket.prototype[name];
-  return function (/** @type {string} */ event, /** @type {any} */ listener) {
-    const conn = this[kServerConnection]?.conn;
-    if (conn === undefined) {
-      for (const each of Object.keys(socketListeners)) this[each] = net.Socket.prototype[each];
-    } else if (conn.driver === 'local' && (event === 'data' || event === 'readable')) {
-      conn.demote();
-    }
-    return original.call(this, event, listener);
-  };
-}
-
-const socketListeners = {
-  on: socketListener('on'),
-  addListener: socketListener('addListener'),
-  prependListener: socketListener('prependListener'),
-};
-
 function socketSetEncoding() {
   throw new codes.ERR_HTTP_SOCKET_ENCODING();
 }
@@ -128,13 +105,9 @@ function listen(socket) {
   socket.on('drain', socketOnDrain);
   socket.on('resume', socketOnResume);
   socket.on('pause', socketOnPause);
+  // Seen by who lists the socket's properties, as in Node.
+  Object.assign(socket, LISTENERS);
   socket.setEncoding = socketSetEncoding;
-  if (socket[kServerConnection].conn.driver === 'local') {
-    // Seen by who lists the socket's properties, as in Node.
-    for (const [name, value] of Object.entries(socketListeners)) {
-      Object.defineProperty(socket, name, { configurable: true, enumerable: true, writable: true, value });
-    }
-  }
 }
 
 /** @param {any} socket handed over to its user */

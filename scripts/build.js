@@ -1,6 +1,6 @@
 'use strict';
 
-// npm run build, npm run build:debug; also before `npm pack`, whose stdout stays its own.
+// npm run build, npm run build:debug.
 
 const { parseArgs } = require('node:util');
 const { ensureBuilt } = require('./prepare');

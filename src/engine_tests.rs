@@ -320,6 +320,28 @@ fn a_head_that_no_ring_holds_is_sent_all_the_same() {
 }
 
 #[test]
+fn a_message_that_went_another_way_counts_and_sends_nothing() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect();
+    far.write_all(REQUEST).unwrap();
+    rig.pump();
+    let chunked = framing::CHUNKED << (8 + command::FRAMING_SHIFT);
+    rig.command(command::MESSAGE_HEAD | chunked, (slot, 0), 0, b"");
+    rig.command(command::ENDED, (slot, 0), 0, b"");
+    rig.command(MESSAGE, (slot, 0), HEAD.len() as u32, &message());
+    rig.flush().unwrap();
+    assert!(rig.read().is_empty());
+    assert!(
+        rig.engine.is_idle(slot).unwrap(),
+        "both requests are answered"
+    );
+    let mut got = vec![0; message().len()];
+    far.read_exact(&mut got).unwrap();
+    assert_eq!(got, message());
+    assert_eq!(rig.figure(slot, table::BYTES_WRITTEN), got.len() as f64);
+}
+
+#[test]
 fn a_message_that_cannot_be_is_told_to_its_own_connection() {
     let mut rig = Rig::new();
     let (first, _near, _far) = rig.connect();

@@ -99,7 +99,7 @@ async function download(major, exact, folder) {
       .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
       .at(-1);
     if (!version) continue;
-    const args = ['source', '-q', '--download-only', '--only-source', `nodejs=${version}`];
+    const args = ['source', '-q', '--download-only', '--tar-only', '--only-source', `nodejs=${version}`];
     const { ok } = await run('apt-get', args, { cwd: folder, env, stdout: 2 });
     const archive = fs.readdirSync(folder).find((name) => /^nodejs_.*\.orig\.tar\.xz$/.test(name));
     if (ok && archive) return { version: version.replace(/[+-].*/, ''), archive: path.join(folder, archive) };

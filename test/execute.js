@@ -5,7 +5,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { spawn } = require('node:child_process');
-const { requirements } = require('./files');
+const { requirements, SEQUENTIAL } = require('./files');
 
 /** @typedef {import('./files').TestFile} TestFile */
 /** @typedef {'pass' | 'skip' | 'fail'} Outcome */
@@ -59,8 +59,8 @@ function environmentFor(file, wanted, setting, job) {
     if (/^(npm_|NODE_|TEST_|FERROHTTP_|FORCE_COLOR$|NO_COLOR$)|_proxy$/i.test(name)) delete env[name];
   }
   Object.assign(env, { NODE_TEST_DIR: setting.scratch, TEST_THREAD_ID: String(job), ...wanted });
-  if (file.folder === 'parallel') env.TEST_PARALLEL = '1';
-  else env.NODE_COMMON_PORT = String(setting.port);
+  if (file.folder === SEQUENTIAL) env.NODE_COMMON_PORT = String(setting.port);
+  else env.TEST_PARALLEL = '1';
   if (setting.driver) env.FERROHTTP_DRIVER = setting.driver;
   if (setting.register) {
     // In NODE_OPTIONS, so that the test's child processes have it too and process.execArgv stays what the test expects.

@@ -8,30 +8,41 @@ const path = require('node:path');
 /**
  * @typedef {object} TestFile
  * @property {string} name its base name, which is its name in the ledger
- * @property {'parallel' | 'sequential'} folder
+ * @property {string} folder the one of FOLDERS that it lies in
  * @property {string} path
  */
 
+/** Where files about http lie. Those of SEQUENTIAL can have no other beside them. */
+const FOLDERS = ['parallel', 'client-proxy', 'async-hooks', 'sequential'];
+const SEQUENTIAL = 'sequential';
+
+/** @param {TestFile} file */
+const isAbout = ({ name, folder }) => folder === 'client-proxy' || name.startsWith('test-http-');
+
+/** Of those that begin with test-https, only client-proxy's are asked: there an http server stands between. @param {TestFile} file */
+const isUser = ({ name, path: file }) =>
+  !/^test-https?-/.test(name) &&
+  /(require\(|from |import\()['"](node:)?_?http(_\w+)?['"]/.test(fs.readFileSync(file, 'utf8'));
+
 /**
- * What can be run: the files about http, or those others of test/parallel that merely use it.
+ * What can be run: the files about http, those that merely use it, or both.
  * @type {Record<string, (file: TestFile) => boolean>}
  */
 const SCOPES = {
-  http: ({ name }) => name.startsWith('test-http-'),
-  others: ({ name, folder, path: file }) =>
-    folder === 'parallel' &&
-    !/^test-https?-/.test(name) &&
-    /(require\(|from )['"](node:)?_?http['"]/.test(fs.readFileSync(file, 'utf8')),
+  http: isAbout,
+  others: (file) => !isAbout(file) && isUser(file),
+  all: (file) => isAbout(file) || isUser(file),
 };
 
 /**
  * @param {string} tree a Node source tree
  * @param {string} scope a name in SCOPES
  * @param {string} [only] a regular expression, or a glob of * and ?, over the base name
- * @returns {TestFile[]} parallel ones first, in order
+ * @returns {TestFile[]} the sequential ones last; client-proxy is missing in older trees
  */
 function listFiles(tree, scope, only) {
-  const files = /** @type {const} */ (['parallel', 'sequential']).flatMap((folder) =>
+  const folders = FOLDERS.filter((folder) => fs.existsSync(path.join(tree, 'test', folder)));
+  const files = folders.flatMap((folder) =>
     fs
       .readdirSync(path.join(tree, 'test', folder))
       .filter((name) => /^test-.*\.m?js$/.test(name))
@@ -73,4 +84,4 @@ function requirements(file) {
   };
 }
 
-module.exports = { SCOPES, listFiles, requirements };
+module.exports = { SCOPES, SEQUENTIAL, listFiles, requirements };

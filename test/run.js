@@ -9,7 +9,7 @@ const { parseArgs } = require('node:util');
 const { ROOT, main } = require('../scripts/process');
 const { ensureBuilt } = require('../scripts/prepare');
 const { execute } = require('./execute');
-const { SCOPES, listFiles } = require('./files');
+const { SCOPES, SEQUENTIAL, listFiles } = require('./files');
 const { DRIVERS, Ledger } = require('./ledger');
 const { nodeBinary, nodeVersion } = require('./node-binary');
 const { suiteTree } = require('./suite');
@@ -23,7 +23,7 @@ const { cacheFolder } = require('./cache');
 const USAGE = `npm run test:node -- [options]
   --only <regex|glob>  only files whose base name matches
   --driver <name>      ${DRIVERS.join(' or ')} (default ${DRIVERS[0]})
-  --scope <name>       ${Object.keys(SCOPES).join(' or ')} (default http)
+  --scope <name>       ${Object.keys(SCOPES).join(' or ')} (default all)
   --node <major>       the Node binary and the suite (default 24)
   --jobs <n>           how many beside each other (default 4)
   --timeout <s>        a file's time limit (default 120)
@@ -47,7 +47,7 @@ function options() {
     options: {
       only: { type: 'string' },
       driver: { type: 'string', default: DRIVERS[0] },
-      scope: { type: 'string', default: 'http' },
+      scope: { type: 'string', default: 'all' },
       node: { type: 'string', default: '24' },
       jobs: { type: 'string', default: '4' },
       timeout: { type: 'string', default: '120' },
@@ -114,21 +114,21 @@ async function runSuite(files, node, opts, ledger, scratch) {
   const attempt = async (/** @type {TestFile} */ file, /** @type {number} */ job) => {
     const known = ledger.reason(file.name) !== undefined;
     const limit = known && !opts.strict ? Math.min(KNOWN_LIMIT, opts.timeout) : opts.timeout;
-    const alone = finished.has(file.name);
+    const alone = finished.has(file.path);
     const result = await execute(file, { ...setting, limit }, job);
     const verdict = ledger.judge(file.name, result.outcome);
-    finished.set(file.name, { ...result, file, verdict, alone });
+    finished.set(file.path, { ...result, file, verdict, alone });
     printResult({ ...result, file, verdict, alone }, `[${finished.size}/${files.length}]`);
   };
-  const parallel = files.filter(({ folder }) => folder === 'parallel');
+  const parallel = files.filter(({ folder }) => folder !== SEQUENTIAL);
   await runAll(parallel, opts.jobs, attempt);
   await runAll(
-    files.filter(({ folder }) => folder === 'sequential'),
+    files.filter(({ folder }) => folder === SEQUENTIAL),
     1,
     attempt,
   );
   // A busy machine must not fail a run: what failed beside others has a second try by itself.
-  const failed = parallel.filter(({ name }) => finished.get(name)?.verdict === 'fail');
+  const failed = parallel.filter((file) => finished.get(file.path)?.verdict === 'fail');
   await runAll(opts.jobs > 1 ? failed : [], 1, attempt);
   return [...finished.values()];
 }

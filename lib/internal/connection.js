@@ -2,29 +2,35 @@
 
 // One HTTP connection as the classes see it: a transport that the engine has taken over, its events and its commands.
 
-const net = require('node:net');
+const { Duplex } = require('node:stream');
 const { ERR_STREAM_DESTROYED } = require('../errors').codes;
-const { COMMAND, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
-const { annotate } = require('./annotate');
+const { COMMAND, EVENT, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
+const { annotate, kConnection } = require('./annotate');
 const { armKeepAlive, checkTimeouts } = require('./deadlines');
 const { onEvent, tellDrain, tellParseError } = require('./events');
 const { Fed } = require('./fed');
 const { Local } = require('./local');
 const { Marks } = require('./marks');
+const { Threads } = require('./threads');
 const ring = require('./ring');
-
-const kConnection = Symbol('ferrohttp.connection');
 
 /** A body part that is sent from where it lies rather than copied into the ring, from this many bytes on. */
 const LARGE = 16 * 1024;
 
-const FED_ONLY = chosenDriver() === 'fed' || !ring.engine.hasLocalDriver;
+/** A stream's own `write`. */
+const { write: STREAM_WRITE } = Duplex.prototype;
 
-/** What FERROHTTP_DRIVER asks for: `local`, which falls back on `fed` where it cannot be, or `fed`. */
+const DRIVERS = ['auto', 'local', 'threads', 'fed'];
+const DRIVER = chosenDriver();
+const FED_ONLY = DRIVER === 'fed' || !ring.engine.hasLocalDriver;
+
+/** I/O threads for the connections of those who did not ask for any; 0: the local driver. */
+const IO_THREADS = DRIVER === 'threads' ? 1 : 0;
+
+/** What FERROHTTP_DRIVER asks for. `local` and `threads` fall back on `fed` where they cannot be. */
 function chosenDriver() {
-  const driver = process.env.FERROHTTP_DRIVER || 'local';
-  if (driver === 'threads') throw new Error('ferrohttp: FERROHTTP_DRIVER=threads is not implemented yet');
-  if (driver !== 'local' && driver !== 'fed') throw new Error(`ferrohttp: FERROHTTP_DRIVER=${driver}: local or fed`);
+  const driver = process.env.FERROHTTP_DRIVER || 'auto';
+  if (!DRIVERS.includes(driver)) throw new Error(`ferrohttp: FERROHTTP_DRIVER=${driver}: one of ${DRIVERS.join(', ')}`);
   return driver;
 }
 
@@ -47,6 +53,7 @@ function chosenDriver() {
  * @property {import('node:async_hooks').AsyncResource} resource every call of the handler runs in it
  * @property {number} [maxHeaderSize] bytes, 0: the default
  * @property {number} [lenient] 0 strict, 1 insecure, 2 relaxed
+ * @property {number} [ioThreads] how many I/O threads its like are spread over, 0: what FERROHTTP_DRIVER says
  */
 
 /** What moves a connection's bytes: a Local, a Fed or a Pending. @typedef {{ start(): void, stop(): void, settle(): void }} Transport */
@@ -64,6 +71,12 @@ class Connection {
     this.role = options.role === 'server' ? ROLE.SERVER : ROLE.CLIENT;
     /** Null: the engine has let go. @type {Transport | null} */
     this.transport = null;
+    /** What the socket's `write` is unless its user has put another over it. @type {Function} */
+    this.socketWrite = STREAM_WRITE;
+    /** The message being sent goes that way, to its end: the stream may hold some of it. */
+    this.isThroughSocket = false;
+    /** I/O threads to be moved by, once its descriptor is lent; 0: none. */
+    this.ioThreads = options.ioThreads || IO_THREADS;
     this.slot = -1;
     this.generation = -1;
     this.marks = new Marks();
@@ -83,6 +96,8 @@ class Connection {
     this.finishing = null;
     /** Why the peer's bytes are no longer parsed. @type {any} */
     this.failure = null;
+    /** Events that wait until ticks have run. @type {any} */
+    this.later = null;
   }
 
   /**
@@ -95,12 +110,14 @@ class Connection {
     const connection = new Connection(socket, handler, options);
     const attach = (transport, fd) =>
       ring.attach(connection, connection.role, transport, fd, options.maxHeaderSize ?? 0, options.lenient ?? 0);
+    const { ioThreads } = connection;
+    const lentTo = ioThreads > 0 ? TRANSPORT.THREADS : TRANSPORT.LOCAL;
     annotate(socket, kConnection, connection);
-    if (!FED_ONLY && socket.connecting && socket instanceof net.Socket) {
+    if (!FED_ONLY && socket.connecting && Local.isPlain(socket)) {
       attach(TRANSPORT.PENDING, -1);
       connection.start(new Pending(connection));
-    } else if (!FED_ONLY && Local.isPossible(socket) && attach(TRANSPORT.LOCAL, socket._handle.fd) >= 0) {
-      connection.start(new Local(connection));
+    } else if (!FED_ONLY && Local.isPossible(socket) && attach(lentTo, socket._handle.fd) >= 0) {
+      connection.start(ioThreads > 0 ? new Threads(connection) : new Local(connection));
     } else {
       attach(TRANSPORT.FED, -1);
       connection.start(new Fed(connection));
@@ -119,9 +136,15 @@ class Connection {
     return this.transport !== null;
   }
 
-  /** Who moves the bytes. @returns {'pending' | 'local' | 'fed' | 'detached'} */
+  /** Whether its socket's descriptor is lent. */
+  get isLent() {
+    return this.transport instanceof Local;
+  }
+
+  /** Who moves the bytes. @returns {'pending' | 'local' | 'threads' | 'fed' | 'detached'} */
   get driver() {
     if (this.transport === null) return 'detached';
+    if (this.transport instanceof Threads) return 'threads';
     if (this.transport instanceof Local) return 'local';
     return this.transport instanceof Fed ? 'fed' : 'pending';
   }
@@ -192,6 +215,30 @@ class Connection {
     if (chunk !== null && chunk.length > 0) this.sendBody(chunk, encoding, null);
     this.sendEnd('', sent);
     return !this.needDrain;
+  }
+
+  /** Whether messages pass through the socket's `write`, because its user has put one of his own over it: he sees them as in Node. */
+  get isWatched() {
+    return this.socket.write !== this.socketWrite || this.isThroughSocket;
+  }
+
+  /**
+   * A part of a message is about to be written through the socket: what the engine holds goes first.
+   * @param {boolean} begins
+   * @param {number} expect EXPECT; client only
+   */
+  yieldToSocket(begins, expect) {
+    this.isThroughSocket = true;
+    // The engine goes on to keep account.
+    if (begins) this.sendHead('', FRAMING.NONE, expect);
+    this.flush();
+  }
+
+  /** The message's last bytes are with the socket. */
+  endThroughSocket() {
+    this.isThroughSocket = false;
+    this.write(COMMAND.ENDED, '', 'latin1', null);
+    this.armKeepAlive();
   }
 
   /**
@@ -363,6 +410,7 @@ class Connection {
    */
   finish() {
     if (this.transport === null) return undefined;
+    this.later?.tell();
     ring.flush();
     this.finishing = { error: undefined };
     try {
@@ -383,7 +431,12 @@ class Connection {
 
   /** An event record; see events.js. */
   onEvent(kind, flags, a, b, bytes, start, end) {
+    if (this.later !== null) {
+      this.later.keep(kind, flags, a, b, bytes, start, end);
+      return;
+    }
     onEvent(this, kind, flags, a, b, bytes, start, end);
+    if (kind === EVENT.BODY && this.transport instanceof Fed) this.transport.afterBody();
   }
 
   /**
@@ -458,7 +511,7 @@ class Connection {
     const marks = this.marks.take();
     const wasLocal = this.transport instanceof Local;
     this.release();
-    if (output.length > 0) this.socket.write(output, (error) => marks.tellAll(error ?? null));
+    if (output.length > 0) this.socket.write(output, (error) => marks.callAll(error ?? null));
     else marks.tellAll(null);
     if (wasLocal) this.readAgain();
     return unread;
@@ -466,12 +519,19 @@ class Connection {
 
   /** The socket closes: what was not sent is lost, and who waits for it hears so. */
   letGo() {
+    this.later?.tell();
     if (this.transport === null) return;
     ring.flush();
     const sent = this.transport instanceof Local ? this.marks.takeReached(ring.figure(this, TABLE.SENT)) : null;
     this.release();
     if (sent !== null && !sent.isEmpty) process.nextTick(() => sent.tellAll(null));
     this.failMarks();
+  }
+
+  /** The socket's handle has another owner. */
+  taken() {
+    this.letGo();
+    this.handler.onTaken?.(this);
   }
 
   release() {
@@ -515,8 +575,9 @@ function onConnect() {
   ring.flush();
   connection.transport.stop();
   // What the user wrote to the connecting socket himself went out first; what he still has to write would cross ours.
-  if (Local.isPossible(this) && ring.engine.bind(connection.slot, this._handle.fd) === 0) {
-    connection.start(new Local(connection));
+  const { ioThreads } = connection;
+  if (Local.isPossible(this) && ring.bind(connection, this._handle.fd) === 0) {
+    connection.start(ioThreads > 0 ? new Threads(connection) : new Local(connection));
     connection.awaitOutput();
   } else {
     ring.engine.unbind(connection.slot);

@@ -3,22 +3,22 @@
 // The fed transport: a JavaScript stream moves the bytes. Its data goes to the engine's parser, what the engine has framed goes to its write.
 
 const { annotate } = require('./annotate');
-const { TABLE } = require('./layout');
+const { watchOwner } = require('./handle');
+const { Later } = require('./later');
+const { ROLE, TABLE } = require('./layout');
 const { parseError, tellDrain, tellParseError } = require('./events');
 const ring = require('./ring');
 
 /** Set on a socket that is fed. */
 const kFed = Symbol('ferrohttp.fed');
 
-/** What a socket's user may call that must not overtake what the engine holds. */
-const ORDERED = ['write', 'end'];
-
 class Fed {
   /** @param {any} connection the Connection */
   constructor(connection) {
     this.connection = connection;
-    /** The socket's own methods under those of ORDERED that were put over them. @type {Map<string, { own: boolean, over: Function, method: Function }>} */
+    /** The socket's own methods under those that were put over them. @type {Map<string, { own: boolean, over: Function, method: Function }>} */
     this.covered = new Map();
+    this.unwatch = () => {};
     this.onData = (chunk) => this.feed(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
   }
 
@@ -26,14 +26,22 @@ class Fed {
     const { socket, isPaused } = this.connection;
     socket.on('close', this.connection.onSocketClose);
     socket.on('data', this.onData);
-    for (const name of ORDERED) this.cover(socket, name);
+    this.cover(socket, 'end');
+    // A write that is not the stream's own gets the messages itself, as they are made: the engine holds nothing that it could overtake.
+    if (!this.connection.isWatched) this.connection.socketWrite = this.cover(socket, 'write');
     if ('bytesWritten' in socket)
       Object.defineProperty(socket, 'bytesWritten', { configurable: true, get: bytesWritten });
     annotate(socket, kFed, this);
+    if (socket._handle) {
+      this.unwatch = watchOwner(socket._handle, () => {
+        // A socket that is destroyed takes its handle's reader away itself.
+        if (!socket.destroyed) this.connection.taken();
+      });
+    }
     if (isPaused) socket.pause();
   }
 
-  /** Has what the engine holds go first. */
+  /** Has what the engine holds go before what the socket's user writes. */
   cover(socket, name) {
     const { connection } = this;
     const method = socket[name];
@@ -44,10 +52,12 @@ class Fed {
     };
     this.covered.set(name, { own, over, method });
     Object.defineProperty(socket, name, { configurable: true, enumerable: own, writable: true, value: over });
+    return over;
   }
 
   stop() {
     const { socket } = this.connection;
+    this.unwatch();
     socket.removeListener('close', this.connection.onSocketClose);
     if (Object.hasOwn(socket, 'push')) delete socket.push;
     if (socket[kFed] === this && Object.getOwnPropertyDescriptor(socket, 'bytesWritten')?.get === bytesWritten) {
@@ -84,7 +94,9 @@ class Fed {
   /** @param {Buffer} bytes */
   feed(bytes) {
     const { connection } = this;
+    connection.later?.tell();
     if (connection.transport !== this) return;
+    ring.beginReading();
     if (connection.failure !== null) {
       // What comes behind bytes that are not HTTP is none either, as llhttp has it.
       const { code, reason } = connection.failure;
@@ -97,6 +109,15 @@ class Fed {
     ring.readEvents();
   }
 
+  /** Behind a part of a body ticks are to run where Node's own parser would be reading: it reads a server's handles, unless others read too. */
+  afterBody() {
+    const { connection } = this;
+    const { role, socket } = connection;
+    if (role === ROLE.SERVER && socket._handle?.isStreamBase && socket.listenerCount('data') === 1) {
+      connection.later = new Later(connection);
+    }
+  }
+
   /** Gives the stream what the engine has framed; who waits for it is called by the stream. */
   settle() {
     const { connection } = this;
@@ -107,7 +128,7 @@ class Fed {
       const output = ring.engine.takeOutput(connection.slot);
       const marks = connection.marks.take();
       if (output.length === 0) marks.tellAll(null);
-      else isAccepted = connection.socket.write(output, (error) => marks.tellAll(error ?? null));
+      else isAccepted = connection.socket.write(output, (error) => marks.callAll(error ?? null));
     }
     // Refused: the stream's own 'drain' comes.
     if (isOwedDrain && isAccepted) tellDrain(connection);

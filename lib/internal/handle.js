@@ -43,17 +43,7 @@ function makePrototype(base) {
         return this[kLent].bytesWritten() + Reflect.get(base, 'bytesWritten', this);
       },
     },
-    // Whoever sets another reader has taken the handle from its socket: node:child_process does, to send it to another process.
-    onread: {
-      configurable: true,
-      get() {
-        return Reflect.get(base, 'onread', this);
-      },
-      set(reader) {
-        Reflect.set(base, 'onread', reader, this);
-        this[kLent].onTaken();
-      },
-    },
+    onread: readerOf(base, (handle) => handle[kLent].onTaken()),
   });
   lent.readStart = function readStart() {
     this[kLent].onReadStart();
@@ -95,6 +85,37 @@ function makePrototype(base) {
     return base.unref.call(this);
   };
   return lent;
+}
+
+/**
+ * Whoever sets another reader has taken the handle from its socket: node:child_process does, to send it to another process.
+ * @param {any} base the handle's own prototype
+ * @param {(handle: any) => void} onTaken
+ * @returns {PropertyDescriptor}
+ */
+function readerOf(base, onTaken) {
+  return {
+    configurable: true,
+    get() {
+      return Reflect.get(base, 'onread', this);
+    },
+    set(reader) {
+      Reflect.set(base, 'onread', reader, this);
+      onTaken(this);
+    },
+  };
+}
+
+/**
+ * Notices that a handle which is not lent is taken from its socket.
+ * @param {any} handle
+ * @param {() => void} onTaken
+ * @returns {() => void} what ends it
+ */
+function watchOwner(handle, onTaken) {
+  if (!('onread' in handle)) return () => {};
+  Object.defineProperty(handle, 'onread', readerOf(Object.getPrototypeOf(handle), onTaken));
+  return () => delete handle.onread;
 }
 
 /** The data of a handle's write as one Buffer. */
@@ -184,12 +205,11 @@ function makeReturned(base) {
 /**
  * Ends it: the handle is what it was, and counts what was moved meanwhile.
  * @param {any} handle
+ * @param {number} read bytes
+ * @param {number} written bytes
  */
-function giveBack(handle) {
-  const borrower = handle[kLent];
+function giveBack(handle, read, written) {
   let base = Object.getPrototypeOf(Object.getPrototypeOf(handle));
-  const read = borrower.bytesRead();
-  const written = borrower.bytesWritten();
   if (read > 0 || written > 0) {
     const before = handle[kMoved] ?? { read: 0, written: 0 };
     annotate(handle, kMoved, { read: before.read + read, written: before.written + written });
@@ -205,4 +225,4 @@ function giveBack(handle) {
 /** Whether handles of this prototype have come back before. */
 const isReturned = (prototype) => returned.get(Object.getPrototypeOf(prototype)) === prototype;
 
-module.exports = { giveBack, isLendable, lend };
+module.exports = { giveBack, isLendable, lend, watchOwner };

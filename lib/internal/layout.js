@@ -51,6 +51,7 @@ module.exports = {
     RESUME: 7,
     UPGRADE: 8,
     EXPECT: 9,
+    ENDED: 10,
     MARK: 128,
     FRAMING_SHIFT: 0,
     EXPECT_SHIFT: 2,
@@ -79,6 +80,7 @@ module.exports = {
     PENDING: 0,
     LOCAL: 1,
     FED: 2,
+    THREADS: 3,
   },
   ROLE: {
     SERVER: 0,

@@ -105,6 +105,8 @@ layout! {
         UPGRADE = 8;
         /// The response to the next request may come from now on. Flags: expect.
         EXPECT = 9;
+        /// The message has ended, and so it was written through the socket: nothing goes out.
+        ENDED = 10;
         /// Flag, above the kind's 8 bits: count it in the table's SENT when its bytes are with the kernel.
         MARK = 0x80;
         /// Framing's place among the flags.
@@ -157,6 +159,8 @@ layout! {
         LOCAL = 1;
         /// A JavaScript stream.
         FED = 2;
+        /// A descriptor that an I/O thread works on.
+        THREADS = 3;
     }
     /// Roles.
     role "ROLE" {

@@ -1,0 +1,91 @@
+'use strict';
+
+// The package for this platform, in a folder of its own. In place of lib/ it holds all its CommonJS modules in one file, which loads in
+// about half the time. Each file of lib/ is still there by its name, as a line that asks for its module in that one.
+
+const fs = require('node:fs');
+const path = require('node:path');
+const { ensureBuilt } = require('./prepare');
+const { ROOT } = require('./process');
+
+/** What npm takes along by itself. */
+const ALWAYS = ['README.md', 'LICENSE'];
+
+/** Where the one file lies: beside native.js, which looks for the addon from its own folder. */
+const BUNDLE = 'lib/internal/bundle.js';
+
+/** Registering loads its files under their own names, as Node's loader needs paths and URLs of them. */
+const APART = 'lib/register';
+
+/** @param {string} folder relative to the root @returns {string[]} the modules to be bundled, relative to the root */
+function modulesIn(folder) {
+  return fs.readdirSync(path.join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    const file = path.posix.join(folder, entry.name);
+    if (entry.isDirectory()) return file === APART ? [] : modulesIn(file);
+    return file.endsWith('.js') ? [file] : [];
+  });
+}
+
+/** Modules that most programs never ask for. */
+const SELDOM = ['lib/http_common.js', 'lib/parser.js', 'lib/parser_pool.js', 'lib/internal/parsing.js'];
+
+/**
+ * Puts the functions that stand for modules in parentheses: V8 takes that for a function which is called at once, and does not read it
+ * twice, first to find its end and then to compile it. Saves a seventh of the time to load.
+ * @param {string} text esbuild's
+ */
+function calledAtOnce(text) {
+  return text.replace(
+    /^ {2}"(.+?)"\((.*)\) \{$([\s\S]+?)^ {2}\}\n\}\);$/gm,
+    (found, /** @type {string} */ file, /** @type {string} */ parameters, /** @type {string} */ body) =>
+      SELDOM.includes(file) ? found : `  "${file}": (function(${parameters}) {${body}  })\n});`,
+  );
+}
+
+/**
+ * Writes the bundle, and the files that refer to it.
+ * @param {string} target the package's folder, in which lib/ and index.js stand already
+ */
+async function bundle(target) {
+  // Only here: the rest of the scripts runs before anything is installed.
+  const esbuild = require('esbuild');
+  const modules = ['index.js', ...modulesIn('lib')];
+  const entry = modules.map((file) => `${JSON.stringify(file)}: () => require(${JSON.stringify(`./${file}`)}),`);
+  const { outputFiles } = await esbuild.build({
+    stdin: { contents: `module.exports = {\n${entry.join('\n')}\n};`, resolveDir: ROOT, sourcefile: 'modules.js' },
+    write: false,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    logLevel: 'warning',
+  });
+  fs.writeFileSync(path.join(target, BUNDLE), calledAtOnce(outputFiles[0].text));
+  for (const file of modules) {
+    const from = path.posix.relative(path.posix.dirname(file), BUNDLE);
+    const specifier = from.startsWith('.') ? from : `./${from}`;
+    const text = `'use strict';\n\nmodule.exports = require('${specifier}')['${file}']();\n`;
+    fs.writeFileSync(path.join(target, file), text);
+  }
+}
+
+/**
+ * Makes the package's folder, out of what package.json lists under "files".
+ * @returns {Promise<string>} its path; whoever asked for it removes it
+ */
+async function stage() {
+  const addon = await ensureBuilt();
+  const target = fs.mkdtempSync(path.join(ROOT, 'target', 'package-'));
+  const manifest = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
+  const listed = manifest.files.map((/** @type {string} */ name) => (name === '*.node' ? path.basename(addon) : name));
+  for (const name of [...listed, ...ALWAYS]) {
+    fs.cpSync(path.join(ROOT, name), path.join(target, name), { recursive: true });
+  }
+  await bundle(target);
+  // These are the workshop's.
+  delete manifest.scripts;
+  delete manifest.devDependencies;
+  fs.writeFileSync(path.join(target, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  return target;
+}
+
+module.exports = { stage };
