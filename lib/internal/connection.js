@@ -8,8 +8,9 @@ const { ERR_STREAM_DESTROYED } = require('../errors').codes;
 const { COMMAND, EVENT, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
 const { annotate } = require('./annotate');
 const { armKeepAlive, checkTimeouts } = require('./deadlines');
-const { onEvent, tellDrain, tellParseError } = require('./events');
+const { THROWN, onEvent, tellDrain, tellParseError } = require('./events');
 const { Fed } = require('./fed');
+const { Never } = require('./later');
 const { Local } = require('./local');
 const { Marks } = require('./marks');
 const ring = require('./ring');
@@ -91,7 +92,7 @@ class Connection {
     this.finishing = null;
     /** Why the peer's bytes are no longer parsed. @type {any} */
     this.failure = null;
-    /** Events that wait until ticks have run. @type {any} */
+    /** Where events go that must not be told now. @type {import('./later').Instead | null} */
     this.later = null;
   }
 
@@ -439,6 +440,17 @@ class Connection {
     // The engine is done with this peer: the socket reads on, for its user, and for the end.
     if (this.transport instanceof Local) this.demote();
     tellParseError(this, error);
+  }
+
+  /**
+   * A listener has thrown. As in Node this ends the reading: what came along with what it was told is lost, and what comes later is an error.
+   * @param {{ code: string, reason: string }} [failure]
+   */
+  breakOff(failure = THROWN.BODY) {
+    if (this.transport === null || this.failure !== null) return;
+    this.failure = failure;
+    this.later = new Never(this);
+    this.demote();
   }
 
   // --- deadlines ---------------------------------------------------------------------------------------------------------
