@@ -1,6 +1,6 @@
 'use strict';
 
-const http = require('node:http');
+const http = require('./internal/host');
 const { setTimeout } = require('node:timers');
 
 /**

@@ -1,6 +1,6 @@
 'use strict';
 
-const host = require('node:http');
+const host = require('./internal/host');
 const EventEmitter = require('node:events');
 const { Readable, finished } = require('node:stream');
 

@@ -1,7 +1,7 @@
 'use strict';
 
 const EventEmitter = require('node:events');
-const host = require('node:http');
+const host = require('./internal/host');
 const { Stream, getDefaultHighWaterMark } = require('node:stream');
 const { isUint8Array } = require('node:util/types');
 

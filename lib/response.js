@@ -1,7 +1,7 @@
 'use strict';
 
 const { channel } = require('node:diagnostics_channel');
-const host = require('node:http');
+const host = require('./internal/host');
 
 const { _checkInvalidHeaderChar: checkInvalidHeaderChar, chunkExpression, kOutHeaders } = require('./common');
 const { codes } = require('./errors');

@@ -1,6 +1,6 @@
 'use strict';
 
-const { STATUS_CODES } = require('node:http');
+const { STATUS_CODES } = require('./internal/host');
 
 const { codes } = require('./errors');
 const { LISTENERS } = require('./internal/local');

@@ -2,20 +2,18 @@
 
 // One HTTP connection as the classes see it: a transport that the engine has taken over, its events and its commands.
 
-const net = require('node:net');
 const { Duplex } = require('node:stream');
 const { ERR_STREAM_DESTROYED } = require('../errors').codes;
 const { COMMAND, EVENT, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
-const { annotate } = require('./annotate');
+const { annotate, kConnection } = require('./annotate');
 const { armKeepAlive, checkTimeouts } = require('./deadlines');
 const { THROWN, onEvent, tellDrain, tellParseError } = require('./events');
 const { Fed } = require('./fed');
 const { Never } = require('./later');
 const { Local } = require('./local');
 const { Marks } = require('./marks');
+const { Threads } = require('./threads');
 const ring = require('./ring');
-
-const kConnection = Symbol('ferrohttp.connection');
 
 /** A body part that is sent from where it lies rather than copied into the ring, from this many bytes on. */
 const LARGE = 16 * 1024;
@@ -23,13 +21,17 @@ const LARGE = 16 * 1024;
 /** A stream's own `write`. */
 const { write: STREAM_WRITE } = Duplex.prototype;
 
-const FED_ONLY = chosenDriver() === 'fed' || !ring.engine.hasLocalDriver;
+const DRIVERS = ['auto', 'local', 'threads', 'fed'];
+const DRIVER = chosenDriver();
+const FED_ONLY = DRIVER === 'fed' || !ring.engine.hasLocalDriver;
 
-/** What FERROHTTP_DRIVER asks for: `local`, which falls back on `fed` where it cannot be, or `fed`. */
+/** I/O threads for the connections of those who did not ask for any; 0: the local driver. */
+const IO_THREADS = DRIVER === 'threads' ? 1 : 0;
+
+/** What FERROHTTP_DRIVER asks for. `local` and `threads` fall back on `fed` where they cannot be. */
 function chosenDriver() {
-  const driver = process.env.FERROHTTP_DRIVER || 'local';
-  if (driver === 'threads') throw new Error('ferrohttp: FERROHTTP_DRIVER=threads is not implemented yet');
-  if (driver !== 'local' && driver !== 'fed') throw new Error(`ferrohttp: FERROHTTP_DRIVER=${driver}: local or fed`);
+  const driver = process.env.FERROHTTP_DRIVER || 'auto';
+  if (!DRIVERS.includes(driver)) throw new Error(`ferrohttp: FERROHTTP_DRIVER=${driver}: one of ${DRIVERS.join(', ')}`);
   return driver;
 }
 
@@ -52,6 +54,7 @@ function chosenDriver() {
  * @property {import('node:async_hooks').AsyncResource} resource every call of the handler runs in it
  * @property {number} [maxHeaderSize] bytes, 0: the default
  * @property {number} [lenient] 0 strict, 1 insecure, 2 relaxed
+ * @property {number} [ioThreads] how many I/O threads its like are spread over, 0: what FERROHTTP_DRIVER says
  */
 
 /** What moves a connection's bytes: a Local, a Fed or a Pending. @typedef {{ start(): void, stop(): void, settle(): void }} Transport */
@@ -73,6 +76,8 @@ class Connection {
     this.socketWrite = STREAM_WRITE;
     /** The message being sent goes that way, to its end: the stream may hold some of it. */
     this.isThroughSocket = false;
+    /** I/O threads to be moved by, once its descriptor is lent; 0: none. */
+    this.ioThreads = options.ioThreads || IO_THREADS;
     this.slot = -1;
     this.generation = -1;
     this.marks = new Marks();
@@ -106,12 +111,14 @@ class Connection {
     const connection = new Connection(socket, handler, options);
     const attach = (transport, fd) =>
       ring.attach(connection, connection.role, transport, fd, options.maxHeaderSize ?? 0, options.lenient ?? 0);
+    const { ioThreads } = connection;
+    const lentTo = ioThreads > 0 ? TRANSPORT.THREADS : TRANSPORT.LOCAL;
     annotate(socket, kConnection, connection);
-    if (!FED_ONLY && socket.connecting && socket instanceof net.Socket) {
+    if (!FED_ONLY && socket.connecting && Local.isPlain(socket)) {
       attach(TRANSPORT.PENDING, -1);
       connection.start(new Pending(connection));
-    } else if (!FED_ONLY && Local.isPossible(socket) && attach(TRANSPORT.LOCAL, socket._handle.fd) >= 0) {
-      connection.start(new Local(connection));
+    } else if (!FED_ONLY && Local.isPossible(socket) && attach(lentTo, socket._handle.fd) >= 0) {
+      connection.start(ioThreads > 0 ? new Threads(connection) : new Local(connection));
     } else {
       attach(TRANSPORT.FED, -1);
       connection.start(new Fed(connection));
@@ -130,9 +137,15 @@ class Connection {
     return this.transport !== null;
   }
 
-  /** Who moves the bytes. @returns {'pending' | 'local' | 'fed' | 'detached'} */
+  /** Whether its socket's descriptor is lent. */
+  get isLent() {
+    return this.transport instanceof Local;
+  }
+
+  /** Who moves the bytes. @returns {'pending' | 'local' | 'threads' | 'fed' | 'detached'} */
   get driver() {
     if (this.transport === null) return 'detached';
+    if (this.transport instanceof Threads) return 'threads';
     if (this.transport instanceof Local) return 'local';
     return this.transport instanceof Fed ? 'fed' : 'pending';
   }
@@ -510,7 +523,7 @@ class Connection {
     const marks = this.marks.take();
     const wasLocal = this.transport instanceof Local;
     this.release();
-    if (output.length > 0) this.socket.write(output, (error) => marks.tellAll(error ?? null));
+    if (output.length > 0) this.socket.write(output, (error) => marks.callAll(error ?? null));
     else marks.tellAll(null);
     if (wasLocal) this.readAgain();
     return unread;
@@ -574,8 +587,9 @@ function onConnect() {
   ring.flush();
   connection.transport.stop();
   // What the user wrote to the connecting socket himself went out first; what he still has to write would cross ours.
-  if (Local.isPossible(this) && ring.engine.bind(connection.slot, this._handle.fd) === 0) {
-    connection.start(new Local(connection));
+  const { ioThreads } = connection;
+  if (Local.isPossible(this) && ring.bind(connection, this._handle.fd) === 0) {
+    connection.start(ioThreads > 0 ? new Threads(connection) : new Local(connection));
     connection.awaitOutput();
   } else {
     ring.engine.unbind(connection.slot);

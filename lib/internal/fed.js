@@ -34,7 +34,7 @@ class Fed {
     annotate(socket, kFed, this);
     if (socket._handle) {
       this.unwatch = watchOwner(socket._handle, () => {
-        // Node itself sets a reader on what it closes.
+        // A socket that is destroyed takes its handle's reader away itself.
         if (!socket.destroyed) this.connection.taken();
       });
     }
@@ -96,6 +96,7 @@ class Fed {
     const { connection } = this;
     connection.later?.tell();
     if (connection.transport !== this) return;
+    ring.beginReading();
     if (connection.failure !== null) {
       // What comes behind bytes that are not HTTP is none either, as llhttp has it.
       const { code, reason } = connection.failure;
@@ -127,7 +128,7 @@ class Fed {
       const output = ring.engine.takeOutput(connection.slot);
       const marks = connection.marks.take();
       if (output.length === 0) marks.tellAll(null);
-      else isAccepted = connection.socket.write(output, (error) => marks.tellAll(error ?? null));
+      else isAccepted = connection.socket.write(output, (error) => marks.callAll(error ?? null));
     }
     // Refused: the stream's own 'drain' comes.
     if (isOwedDrain && isAccepted) tellDrain(connection);

@@ -5,16 +5,13 @@
 
 const { EventEmitter } = require('node:events');
 const net = require('node:net');
-const { annotate } = require('./annotate');
+const { annotate, kConnection } = require('./annotate');
 const { ROLE, TABLE } = require('./layout');
 const { giveBack, isLendable, lend } = require('./handle');
 const ring = require('./ring');
 
-/** Set on a socket whose descriptor is lent. */
-const kLocal = Symbol('ferrohttp.local');
-
-/** Functions of a socket that add listeners. */
-const LISTENING = ['on', 'addListener', 'prependListener'];
+/** Functions of a socket that bytes go through: who has put his own there is to see them. */
+const MOVING = ['write', 'end', 'push', 'read', '_write', '_writev', '_read'];
 
 /** The Borrower of handle.js. */
 class Local {
@@ -24,6 +21,8 @@ class Local {
     this.isReferenced = false;
     /** What `shutdown` waits for the queue to do. @type {(() => void) | null} */
     this.delayedShutdown = null;
+    /** The handle is being closed: nobody asks for its counts any more. */
+    this.isClosing = false;
   }
 
   /**
@@ -31,34 +30,46 @@ class Local {
    * @param {any} socket
    */
   static isPossible(socket) {
-    return socket instanceof net.Socket && isLendable(socket) && !hasReader(socket);
+    return Local.isPlain(socket) && isLendable(socket) && !hasReader(socket);
+  }
+
+  /**
+   * Whether it is a net.Socket through which the bytes go as Node has it.
+   * @param {any} socket
+   */
+  static isPlain(socket) {
+    return socket instanceof net.Socket && MOVING.every(isNodes, socket);
   }
 
   start() {
     const { socket } = this.connection;
     lend(socket._handle, this);
-    annotate(socket, kLocal, this);
     annotate(socket, 'push', pushToLent);
+    Object.defineProperty(socket, 'writableLength', WRITABLE_LENGTH);
+    // A server's connection has its own to put there. Defining them twice would turn the socket into a dictionary, which costs more than all else.
+    if (this.connection.role === ROLE.CLIENT) for (const name of LISTENING) annotate(socket, name, LISTENERS[name]);
     // Node's server reads its sockets by a listener, and others count it. As an event's only: the stream must not begin to flow.
     if (this.connection.role === ROLE.SERVER) EventEmitter.prototype.on.call(socket, 'data', onOwnData);
-    Object.defineProperty(socket, 'writableLength', { configurable: true, get: writableLength });
-    // A server gives them to each of its sockets.
-    if (this.connection.role !== ROLE.SERVER) for (const name of LISTENING) annotate(socket, name, LISTENERS[name]);
     if (socket._handle.hasRef()) this.onReference(true);
   }
 
   stop() {
     const { socket } = this.connection;
     this.onReference(false);
-    EventEmitter.prototype.removeListener.call(socket, 'data', onOwnData);
-    delete socket.push;
+    // Nobody has any use for what is left of a socket that closes.
+    if (this.isClosing) {
+      if (socket._handle) giveBack(socket._handle, 0, 0);
+      return;
+    }
+    if (this.connection.role === ROLE.SERVER) EventEmitter.prototype.removeListener.call(socket, 'data', onOwnData);
+    // Somebody's method on top of ours stays.
+    if (socket.push === pushToLent) delete socket.push;
     delete socket.writableLength;
     if (this.connection.role !== ROLE.SERVER) {
       for (const name of LISTENING) if (socket[name] === LISTENERS[name]) delete socket[name];
     }
-    socket[kLocal] = undefined;
     if (socket._handle) {
-      giveBack(socket._handle);
+      giveBack(socket._handle, this.bytesRead(), this.bytesWritten());
       socket._handle.reading = false;
     }
   }
@@ -112,6 +123,7 @@ class Local {
   }
 
   onClose() {
+    this.isClosing = true;
     this.connection.letGo();
   }
 
@@ -122,7 +134,7 @@ class Local {
   onReference(referenced) {
     if (this.isReferenced === referenced) return;
     this.isReferenced = referenced;
-    ring.engine.setReferenced(referenced);
+    ring.reference(referenced);
   }
 
   bytesRead() {
@@ -137,21 +149,40 @@ class Local {
 
 // --- asked of the socket ---------------------------------------------------------------------------------------------------
 
+/** @this {any} the socket: MSW's is another's go-between, and shows that one's handle as its own. @param {string} name */
+function isNodes(name) {
+  return this[name] === /** @type {any} */ (net.Socket.prototype)[name];
+}
+
+/** @returns {Local | null} who has lent the socket's descriptor */
+function borrower(/** @type {any} */ socket) {
+  const transport = socket[kConnection]?.transport;
+  return transport instanceof Local ? transport : null;
+}
+
 const hasReader = (socket) =>
-  socket.listenerCount('data') > (socket[kLocal] ? socket.listenerCount('data', onOwnData) : 0) ||
+  socket.listenerCount('data') > (borrower(socket) ? socket.listenerCount('data', onOwnData) : 0) ||
   socket.listenerCount('readable') > 0;
 
 /** Stands for the engine, which reads the descriptor itself. */
 function onOwnData() {}
 
-/** A listener for the bytes themselves: the stream believes that a read is under way, and would not ask the handle. */
+/** Methods that add listeners. */
+const LISTENING = ['on', 'addListener', 'prependListener'];
+
+/**
+ * The same for sockets whose descriptor may be lent. A listener for the bytes themselves must get them from the socket, and so must the engine:
+ * the stream believes that a read is under way, and would not ask the handle. @type {any}
+ */
 const LISTENERS = Object.fromEntries(
   LISTENING.map((name) => [
     name,
     /** @this {any} */
     function (event, listener) {
-      if (event === 'data' || event === 'readable') this[kLocal]?.connection.demote();
-      return net.Socket.prototype[name].call(this, event, listener);
+      // As in Node, until it is found that nobody needs it any more.
+      if (this[kConnection] === undefined) this[name] = Object.getPrototypeOf(this)[name];
+      else if (event === 'data' || event === 'readable') borrower(this)?.connection.demote();
+      return Object.getPrototypeOf(this)[name].call(this, event, listener);
     },
   ]),
 );
@@ -161,13 +192,16 @@ const LISTENERS = Object.fromEntries(
  * @this {any}
  */
 function pushToLent(chunk, encoding) {
-  if (chunk !== null) this[kLocal]?.connection.demote();
-  return net.Socket.prototype.push.call(this, chunk, encoding);
+  if (chunk !== null) borrower(this)?.connection.demote();
+  return Object.getPrototypeOf(this).push.call(this, chunk, encoding);
 }
 
-/** The stream's own, and what waits in the engine. @this {any} */
-function writableLength() {
-  return this._writableState.length + (this[kLocal]?.connection.writableLength ?? 0);
-}
+const WRITABLE_LENGTH = {
+  configurable: true,
+  /** The stream's own, and what waits in the engine. @this {any} */
+  get() {
+    return this._writableState.length + (borrower(this)?.connection.writableLength ?? 0);
+  },
+};
 
 module.exports = { LISTENERS, Local };

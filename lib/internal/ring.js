@@ -3,7 +3,7 @@
 // The JavaScript side of the two rings: event records are read here, command records written.
 // One engine for each environment (the main thread, each worker): this module is loaded once in each.
 
-const { COMMAND, EVENT, RECORD, RING, ROLE, TABLE } = require('./layout');
+const { COMMAND, EVENT, RECORD, RING, ROLE, TABLE, TRANSPORT } = require('./layout');
 const { Engine } = require('./native');
 
 const EVENTS_SIZE = 1 << 20;
@@ -191,7 +191,16 @@ function settle() {
 
 /** Rust's call: there are events. */
 function drain() {
+  beginReading();
   batch(true);
+}
+
+/** What was read together has one number in `reading`. */
+let reading = 0;
+
+/** Other bytes than those before are to be read. */
+function beginReading() {
+  reading++;
 }
 
 /**
@@ -302,19 +311,37 @@ function between(fromLoop, began) {
 
 // --- connections ---------------------------------------------------------------------------------------------------------
 
-/** Makes room in the table for one connection more. */
-function reserveRow() {
-  const rows = engine.rowsNeeded();
-  if (rows > 0) {
+/** Slots in use: the engine takes free ones first, so there never are more of them than there were at a time. */
+let used = 0;
+
+/**
+ * Takes a slot, for which there is room in the table then.
+ * @param {() => number} open the slot, or minus an errno
+ */
+function takeSlot(open) {
+  const rows = table.length / TABLE.STRIDE;
+  if (used === rows) {
     table = new Float64Array(rows * 2 * TABLE.STRIDE);
     engine.growTable(table.buffer);
   }
+  const slot = open();
+  if (slot >= 0) used++;
+  return slot;
+}
+
+/** Gives a slot back. @param {number} slot */
+function releaseSlot(slot) {
+  engine.release(slot);
+  used--;
 }
 
 /** Attaches; a slot, or minus an errno. */
 function attach(connection, role, transport, fd, maxHead, leniency) {
-  reserveRow();
-  const slot = engine.attach(role, transport, fd, maxHead, leniency);
+  const slot = takeSlot(() =>
+    transport === TRANSPORT.THREADS
+      ? engine.attachToThread(role, fd, maxHead, leniency, connection.ioThreads)
+      : engine.attach(role, transport, fd, maxHead, leniency),
+  );
   if (slot >= 0) {
     connections[slot] = connection;
     connection.slot = slot;
@@ -323,23 +350,43 @@ function attach(connection, role, transport, fd, maxHead, leniency) {
   return slot;
 }
 
+/** Binds a pending connection to its connected socket; 0, or minus an errno. */
+function bind(connection, fd) {
+  const { ioThreads, slot } = connection;
+  return ioThreads > 0 ? engine.bindToThread(slot, fd, ioThreads) : engine.bind(slot, fd);
+}
+
 /** Forgets a connection; what it wrote is applied first. */
 function release(connection) {
   flush();
-  engine.release(connection.slot);
+  releaseSlot(connection.slot);
   connections[connection.slot] = undefined;
+}
+
+/** Attached connections whose sockets keep the process alive. */
+let references = 0;
+
+/** @param {boolean} isReferenced a connection keeps the process alive, or no longer does */
+function reference(isReferenced) {
+  references += isReferenced ? 1 : -1;
+  if (references === (isReferenced ? 1 : 0)) engine.setReferenced(isReferenced);
 }
 
 /** A figure of a connection, as of the last flush. */
 const figure = (connection, field) => table[connection.slot * TABLE.STRIDE + field];
 
 // What was answered before an exit goes out before it, as from Node, which sends at once.
-process.on('exit', flush);
+process.on('exit', () => {
+  flush();
+  engine.sendAllNow();
+});
 
 module.exports = {
   COMMAND,
   attach,
   awaitOutput,
+  beginReading,
+  bind,
   command,
   commandMessage,
   commandWith,
@@ -353,6 +400,11 @@ module.exports = {
   },
   readEvents,
   readEventsNow,
+  get reading() {
+    return reading;
+  },
+  reference,
   release,
-  reserveRow,
+  releaseSlot,
+  takeSlot,
 };
