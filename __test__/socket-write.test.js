@@ -1,6 +1,7 @@
 'use strict';
 
 // A socket over whose `write` its user has put one of his own, as loggers and byte counters do: messages pass through it as Node writes them.
+// And what else he does to a socket that a server has: all stays in order.
 
 const assert = require('node:assert');
 const { once } = require('node:events');
@@ -223,4 +224,26 @@ test("a stream whose class has a write of its own gets a response in Node's piec
   await written.promise;
   assert.deepStrictEqual(seen, ['#3', CRLF, 'hel', CRLF, '2', CRLF, 'lo', CRLF, `0${CRLF}${CRLF}`]);
   socket.destroy();
+});
+
+test('what a user has corked goes out before the response that came behind it', options, async (t) => {
+  const server = http.createServer((req, res) => {
+    req.socket.cork();
+    req.socket.write('HTTP/1.1 102 Processing\r\n\r\n');
+    res.end('x');
+    req.socket.uncork();
+  });
+  const port = await listen(t, server);
+  const answer = await exchange(port, last('/'));
+  assert.match(answer, /^HTTP\/1\.1 102 [\s\S]*HTTP\/1\.1 200 [\s\S]*\r\n\r\nx$/);
+});
+
+test('bytes given back to a connection’s socket are read as if the peer had sent them', options, async (t) => {
+  const server = http.createServer((req, res) => res.end(`${req.url};`));
+  server.on('connection', (socket) => socket.unshift(get('/first')));
+  const port = await listen(t, server);
+  const client = await dial(t, port);
+  await client.read('/first;');
+  client.write(get('/second'));
+  await client.read('/second;');
 });

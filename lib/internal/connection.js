@@ -218,9 +218,12 @@ class Connection {
     return !this.needDrain;
   }
 
-  /** Whether messages pass through the socket's `write`, because its user has put one of his own over it: he sees them as in Node. */
+  /**
+   * Whether messages pass through the socket's `write`: its user has put one of his own over it and sees them as in Node, or the socket is
+   * corked and they wait with what he has written.
+   */
   get isWatched() {
-    return this.socket.write !== this.socketWrite || this.isThroughSocket;
+    return this.socket.write !== this.socketWrite || this.isThroughSocket || this.socket.writableCorked > 0;
   }
 
   /**
@@ -480,9 +483,12 @@ class Connection {
     ring.engine.setTimeouts(this.slot, headers, request, keepAlive);
   }
 
-  /** Tells the handlers of all connections whose head or request is late. */
-  static checkTimeouts() {
-    checkTimeouts();
+  /**
+   * Tells the handlers of those whose head or request is late.
+   * @param {Connection[]} connections
+   */
+  static checkTimeouts(connections) {
+    checkTimeouts(connections);
   }
 
   armKeepAlive() {
