@@ -296,14 +296,6 @@ function setSocketTimeout(socket, msecs) {
 
 /**
  * @this {any}
- * @param {() => void} [callback]
- */
-ClientRequest.prototype.clearTimeout = function clearTimeout(callback) {
-  this.setTimeout(0, callback);
-};
-
-/**
- * @this {any}
  * @param {boolean} [noDelay]
  */
 ClientRequest.prototype.setNoDelay = function setNoDelay(noDelay) {
@@ -317,6 +309,14 @@ ClientRequest.prototype.setNoDelay = function setNoDelay(noDelay) {
  */
 ClientRequest.prototype.setSocketKeepAlive = function setSocketKeepAlive(enable, initialDelay) {
   this._deferToConnect('setKeepAlive', [enable, initialDelay]);
+};
+
+/**
+ * @this {any}
+ * @param {() => void} [callback]
+ */
+ClientRequest.prototype.clearTimeout = function clearTimeout(callback) {
+  this.setTimeout(0, callback);
 };
 
 /**

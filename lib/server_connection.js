@@ -115,7 +115,6 @@ class ServerConnection {
     socket.server = server;
     socket.parser = this;
     annotate(socket, kServerConnection, this);
-    socket._paused = false;
     if (server.timeout && typeof socket.setTimeout === 'function') socket.setTimeout(server.timeout);
     this.conn = Connection.attach(socket, this, {
       role: 'server',
@@ -124,6 +123,7 @@ class ServerConnection {
       lenient: leniency(server.httpValidation, server.insecureHTTPParser),
     });
     listen(socket);
+    socket._paused = false;
     server[kConnections]?.add(this);
     this.applyTimeouts();
   }

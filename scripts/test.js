@@ -10,7 +10,7 @@ const { ensureInstalled, ensureBuilt } = require('./prepare');
 const { ROOT, main, run, seconds } = require('./process');
 const { MAJORS, nodeBinary } = require('../test/node-binary');
 
-const DRIVERS = ['local', 'fed'];
+const DRIVERS = ['local', 'fed', 'threads'];
 
 /**
  * @typedef {{ passed: number, failed: number, skipped: number }} Totals

@@ -3,7 +3,7 @@
 use crate::driver::Transport;
 use crate::driver::output::Output;
 use crate::incoming_message;
-use crate::ring::events::{Events, Header};
+use crate::ring::events::{Header, Records};
 use crate::ring::layout::event;
 use ferrohttp_proto as proto;
 use std::io;
@@ -78,7 +78,7 @@ impl Connection {
         &mut self,
         input: &[u8],
         id: (u32, u32),
-        events: &mut Events,
+        events: &mut impl Records,
         now: Instant,
     ) -> Parsed {
         if self.unparsed.is_empty() {
@@ -101,7 +101,7 @@ impl Connection {
         &mut self,
         input: &[u8],
         id: (u32, u32),
-        events: &mut Events,
+        events: &mut impl Records,
         now: Instant,
     ) -> (usize, Parsed) {
         let mut consumed = 0;
@@ -129,34 +129,67 @@ impl Connection {
         (input.len(), Parsed::Enough)
     }
 
+    /// What a receive into `buffer` came to: bytes are parsed, an end or a failure is told.
+    pub fn take_in(
+        &mut self,
+        received: io::Result<usize>,
+        buffer: &[u8],
+        id: (u32, u32),
+        events: &mut impl Records,
+        now: Instant,
+    ) -> Parsed {
+        match received {
+            Ok(0) => {
+                self.receiving = Receiving::Over;
+                events.push_bare(Header {
+                    kind: event::END,
+                    flags: 0,
+                    slot: id.0,
+                    generation: id.1,
+                    a: 0,
+                    b: 0,
+                });
+            }
+            Ok(count) => {
+                self.bytes_read += count as u64;
+                return self.parse(&buffer[..count], id, events, now);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                self.receiving = Receiving::Over;
+                events.push_bare(failure(&error, 0, id));
+            }
+        }
+        Parsed::Enough
+    }
+
     /// The peer has ended its side: what the protocol makes of that.
-    pub fn finish(&mut self, id: (u32, u32), events: &mut Events) {
+    pub fn finish(&mut self, id: (u32, u32), events: &mut impl Records) {
         if let Some(last) = self.proto.handle_eof() {
             write_event(&last, &[], 0, id, events);
         }
     }
 
     /// Sends what is queued and `tail` behind it. A failure goes to JavaScript as an event, and the output with it.
-    pub fn send(&mut self, tail: &[&[u8]], id: (u32, u32), events: &mut Events) {
+    pub fn send(&mut self, tail: &[&[u8]], id: (u32, u32), events: &mut impl Records) {
         if let Err(error) = self.transport.send(&mut self.output, tail) {
             self.output.clear();
             self.receiving = Receiving::Over;
-            report(&error, 1, id, events);
+            events.push_bare(failure(&error, 1, id));
         }
     }
 }
 
-/// Tells JavaScript of a failed system call. `flag`: 0 read, 1 write.
-pub fn report(error: &io::Error, flag: u32, (slot, generation): (u32, u32), events: &mut Events) {
-    let errno = error.raw_os_error().unwrap_or(libc::EIO) as u32;
-    events.push_bare(Header {
+/// The record that tells JavaScript of a failed system call. `flag`: 0 read, 1 write.
+pub fn failure(error: &io::Error, flag: u32, (slot, generation): (u32, u32)) -> Header {
+    Header {
         kind: event::IO_ERROR,
         flags: flag,
         slot,
         generation,
-        a: errno,
+        a: error.raw_os_error().unwrap_or(libc::EIO) as u32,
         b: 0,
-    });
+    }
 }
 
 /// Writes the record for what was parsed, `consumed` bytes into `packet`; true when it was the last one.
@@ -165,7 +198,7 @@ fn write_event(
     packet: &[u8],
     consumed: usize,
     (slot, generation): (u32, u32),
-    events: &mut Events,
+    events: &mut impl Records,
 ) -> bool {
     let header = Header {
         kind: event::BODY,

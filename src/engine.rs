@@ -2,19 +2,23 @@
 
 mod commands;
 mod deadlines;
+mod held;
+mod threads;
 
-use crate::connection::{Connection, Parsed, Receiving, report};
+use crate::connection::{Connection, Parsed, Receiving};
 use crate::driver::Transport;
 use crate::driver::local::Poller;
-use crate::ring::events::{Events, Header};
+use crate::ring::events::{Events, Header, Records};
 use crate::ring::layout::{event, role, table, transport};
 use crate::ring::memory::Memory;
 use crate::ring::table::Table;
 use ferrohttp_proto as proto;
+use held::{Access, Held};
 use proto::{Config, Leniency, Limits, Role, SendError};
 use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
+use threads::Threads;
 
 /// Bytes received by one system call at most; also what a connection may take before the next one has its turn.
 const RECEIVE_SIZE: usize = 64 * 1024;
@@ -69,7 +73,7 @@ pub struct Stats {
 
 struct Slot {
     generation: u32,
-    connection: Option<Connection>,
+    connection: Option<Held>,
 }
 
 /// All connections of an environment.
@@ -82,6 +86,7 @@ pub struct Engine {
     commands: Memory,
     table: Table,
     poller: Poller,
+    threads: Option<Threads>,
     queue: VecDeque<u32>,
     touched: Vec<u32>,
     buffer: Box<[u8]>,
@@ -103,6 +108,7 @@ impl Engine {
             commands,
             table: Table::new(table),
             poller: Poller::new()?,
+            threads: None,
             queue: VecDeque::new(),
             touched: Vec::new(),
             buffer: vec![0; RECEIVE_SIZE].into_boxed_slice(),
@@ -132,6 +138,7 @@ impl Engine {
         for slot in 0..self.slots.len() {
             let _ = self.release(slot as u32);
         }
+        self.threads = None;
     }
 
     // --- connections ---------------------------------------------------------------------------------------------------
@@ -150,6 +157,13 @@ impl Engine {
             }
             _ => Transport::Fed,
         };
+        let connection = self.new_connection(options, transport);
+        self.fill_slot(connection);
+        self.enqueue(slot);
+        Ok(slot)
+    }
+
+    fn new_connection(&self, options: &Attach, transport: Transport) -> Connection {
         let role = if options.role == role::SERVER {
             Role::Server
         } else {
@@ -161,13 +175,10 @@ impl Engine {
             2 => Leniency::RELAXED,
             _ => Leniency::STRICT,
         };
-        let connection = Connection::new(
+        Connection::new(
             proto::Connection::new(role, Config { limits, leniency }, self.now),
             transport,
-        );
-        self.fill_slot(connection);
-        self.enqueue(slot);
-        Ok(slot)
+        )
     }
 
     /// The slot of the next connection, and its generation.
@@ -189,7 +200,7 @@ impl Engine {
                 connection: None,
             });
         }
-        self.slots[slot as usize].connection = Some(connection);
+        self.slots[slot as usize].connection = Some(Held::Own(connection));
         for field in [
             table::QUEUED,
             table::SENT,
@@ -206,7 +217,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Misuse::NoConnection`].
-    pub(crate) fn connection(&mut self, slot: u32) -> Result<&mut Connection, Misuse> {
+    pub(crate) fn connection(&mut self, slot: u32) -> Result<Access<'_>, Misuse> {
         connection(&mut self.slots, slot)
     }
 
@@ -218,7 +229,7 @@ impl Engine {
         let Some(entry) = self.slots.get_mut(slot as usize) else {
             return Ok(());
         };
-        if let Some(connection) = entry.connection.as_mut() {
+        if let Some(Held::Own(connection)) = entry.connection.as_mut() {
             connection.transport =
                 Transport::Local(self.poller.lend(fd, token(slot, entry.generation))?);
         }
@@ -232,7 +243,8 @@ impl Engine {
     /// # Errors
     /// [`Misuse::NoConnection`].
     pub fn unbind(&mut self, slot: u32) -> Result<(), Misuse> {
-        let connection = connection(&mut self.slots, slot)?;
+        self.take_back(slot);
+        let mut connection = connection(&mut self.slots, slot)?;
         if let Transport::Local(socket) = &connection.transport {
             self.poller.give_back(socket);
         }
@@ -249,12 +261,17 @@ impl Engine {
             .slots
             .get_mut(slot as usize)
             .ok_or(Misuse::NoConnection)?;
-        let connection = entry.connection.take().ok_or(Misuse::NoConnection)?;
-        if let Transport::Local(socket) = &connection.transport {
-            self.poller.give_back(socket);
-        }
+        let held = entry.connection.take().ok_or(Misuse::NoConnection)?;
         entry.generation = entry.generation.wrapping_add(1);
         self.free.push(slot);
+        match held {
+            Held::Own(Connection {
+                transport: Transport::Local(socket),
+                ..
+            }) => self.poller.give_back(&socket),
+            Held::Own(_) => {}
+            Held::Shared(shared) => shared.close(),
+        }
         Ok(())
     }
 
@@ -263,6 +280,7 @@ impl Engine {
     /// # Errors
     /// [`Misuse::NoConnection`].
     pub fn take_unread(&mut self, slot: u32) -> Result<Vec<u8>, Misuse> {
+        self.take_back(slot);
         Ok(std::mem::take(
             &mut connection(&mut self.slots, slot)?.unparsed,
         ))
@@ -273,6 +291,9 @@ impl Engine {
     /// # Errors
     /// [`Misuse::NoConnection`].
     pub fn take_output(&mut self, slot: u32) -> Result<Vec<u8>, Misuse> {
+        if let Some(taken) = self.take_output_back(slot) {
+            return Ok(taken);
+        }
         let taken = connection(&mut self.slots, slot)?.output.take();
         self.publish(slot);
         Ok(taken)
@@ -299,7 +320,9 @@ impl Engine {
             .slots
             .get_mut(slot as usize)
             .ok_or(Misuse::NoConnection)?;
-        let connection = entry.connection.as_mut().ok_or(Misuse::NoConnection)?;
+        let Some(Held::Own(connection)) = entry.connection.as_mut() else {
+            return Err(Misuse::NoConnection);
+        };
         connection.bytes_read += bytes.len() as u64;
         if connection.receiving == Receiving::Paused {
             connection.unparsed.extend_from_slice(bytes);
@@ -322,14 +345,16 @@ impl Engine {
             .slots
             .get_mut(slot as usize)
             .ok_or(Misuse::NoConnection)?;
-        let connection = entry.connection.as_mut().ok_or(Misuse::NoConnection)?;
-        connection.finish((slot, entry.generation), &mut self.events);
+        let held = entry.connection.as_mut().ok_or(Misuse::NoConnection)?;
+        held.access()
+            .finish((slot, entry.generation), &mut self.events);
         Ok(())
     }
 
     /// Collects readiness; called when the poller's descriptor is readable.
     pub fn collect(&mut self) {
         self.now = Instant::now();
+        self.send_off_arrivals();
         loop {
             let Self {
                 poller,
@@ -347,7 +372,7 @@ impl Engine {
                 else {
                     return;
                 };
-                let Some(connection) = entry.connection.as_mut() else {
+                let Some(Held::Own(connection)) = entry.connection.as_mut() else {
                     return;
                 };
                 let Transport::Local(socket) = &mut connection.transport else {
@@ -377,16 +402,19 @@ impl Engine {
                 }
             });
             if !matches!(collected, Ok(true)) {
-                return;
+                break;
             }
         }
+        // Behind the poll, which has taken the wake-up for what is found here.
+        self.open_inbox();
     }
 
     /// Receives and parses for each connection that is ready, once round, until the event ring is full. False when none was ready.
     pub fn run(&mut self) -> bool {
         self.events.rewind();
+        let has_fetched = self.fetch();
         let mut turns = self.queue.len();
-        let worked = turns > 0;
+        let worked = turns > 0 || has_fetched;
         while turns > 0 && self.events.has_room() {
             let Some(slot) = self.queue.pop_front() else {
                 break;
@@ -402,7 +430,7 @@ impl Engine {
         let Some(entry) = self.slots.get_mut(slot as usize) else {
             return;
         };
-        let Some(connection) = entry.connection.as_mut() else {
+        let Some(Held::Own(connection)) = entry.connection.as_mut() else {
             return;
         };
         connection.is_queued = false;
@@ -415,30 +443,12 @@ impl Engine {
             parsed = connection.parse(&[], id, &mut self.events, self.now);
         } else if connection.transport.is_readable() {
             self.stats.receives += 1;
-            match connection.transport.receive(&mut self.buffer) {
-                Ok(0) => {
-                    connection.receiving = Receiving::Over;
-                    self.events.push_bare(Header {
-                        kind: event::END,
-                        flags: 0,
-                        slot,
-                        generation: id.1,
-                        a: 0,
-                        b: 0,
-                    });
-                }
-                Ok(count) => {
-                    connection.bytes_read += count as u64;
-                    self.table
-                        .set(slot, table::BYTES_READ, connection.bytes_read);
-                    parsed =
-                        connection.parse(&self.buffer[..count], id, &mut self.events, self.now);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => {
-                    connection.receiving = Receiving::Over;
-                    report(&error, 0, id, &mut self.events);
-                }
+            let received = connection.transport.receive(&mut self.buffer);
+            let count = received.as_ref().map_or(0, |count| *count);
+            parsed = connection.take_in(received, &self.buffer, id, &mut self.events, self.now);
+            if count > 0 {
+                self.table
+                    .set(slot, table::BYTES_READ, connection.bytes_read);
             }
         }
         if parsed == Parsed::RingFull || connection.is_runnable() {
@@ -449,7 +459,7 @@ impl Engine {
 
     /// Whether a connection, or a record, waits for another turn.
     pub fn has_backlog(&self) -> bool {
-        !self.queue.is_empty() || self.events.has_overflow()
+        !self.queue.is_empty() || self.events.has_overflow() || self.has_told()
     }
 
     /// Makes libuv call the pump again.
@@ -459,12 +469,12 @@ impl Engine {
 
     fn publish(&mut self, slot: u32) {
         if let Ok(connection) = connection(&mut self.slots, slot) {
-            publish(&mut self.table, slot, connection);
+            publish(&mut self.table, slot, &connection);
         }
     }
 
     fn enqueue(&mut self, slot: u32) {
-        if let Ok(connection) = connection(&mut self.slots, slot)
+        if let Ok(mut connection) = connection(&mut self.slots, slot)
             && connection.is_runnable()
             && !connection.is_queued
         {
@@ -487,10 +497,11 @@ fn token(slot: u32, generation: u32) -> u64 {
     u64::from(generation) << 32 | u64::from(slot)
 }
 
-fn connection(slots: &mut [Slot], slot: u32) -> Result<&mut Connection, Misuse> {
+fn connection(slots: &mut [Slot], slot: u32) -> Result<Access<'_>, Misuse> {
     slots
         .get_mut(slot as usize)
         .and_then(|slot| slot.connection.as_mut())
+        .map(Held::access)
         .ok_or(Misuse::NoConnection)
 }
 

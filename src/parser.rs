@@ -39,7 +39,7 @@ impl Engine {
     pub fn parse(&mut self, slot: u32, bytes: &[u8]) -> Result<u32, Misuse> {
         self.aside.rewind();
         let mut aside = std::mem::replace(&mut self.aside, Events::new(Memory::empty()));
-        let parsed = self.connection(slot).map(|connection| {
+        let parsed = self.connection(slot).map(|mut connection| {
             connection.parse(bytes, (slot, 0), &mut aside, Instant::now());
             connection.unparsed.len() as u32
         });
@@ -65,7 +65,7 @@ impl Engine {
         let mut aside = std::mem::replace(&mut self.aside, Events::new(Memory::empty()));
         let finished = self
             .connection(slot)
-            .map(|connection| connection.finish((slot, 0), &mut aside));
+            .map(|mut connection| connection.finish((slot, 0), &mut aside));
         self.aside = aside;
         finished
     }

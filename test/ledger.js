@@ -9,7 +9,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 /** Every driver the ledger can tell apart. */
-const DRIVERS = ['local', 'fed'];
+const DRIVERS = ['local', 'fed', 'threads'];
 
 const FILE = path.join(__dirname, 'ledger.json');
 

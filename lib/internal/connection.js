@@ -4,13 +4,14 @@
 
 const { Duplex } = require('node:stream');
 const { ERR_STREAM_DESTROYED } = require('../errors').codes;
-const { COMMAND, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
+const { COMMAND, EVENT, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
 const { annotate, kConnection } = require('./annotate');
 const { armKeepAlive, checkTimeouts } = require('./deadlines');
 const { onEvent, tellDrain, tellParseError } = require('./events');
 const { Fed } = require('./fed');
 const { Local } = require('./local');
 const { Marks } = require('./marks');
+const { Threads } = require('./threads');
 const ring = require('./ring');
 
 /** A body part that is sent from where it lies rather than copied into the ring, from this many bytes on. */
@@ -19,13 +20,17 @@ const LARGE = 16 * 1024;
 /** A stream's own `write`. */
 const { write: STREAM_WRITE } = Duplex.prototype;
 
-const FED_ONLY = chosenDriver() === 'fed' || !ring.engine.hasLocalDriver;
+const DRIVERS = ['auto', 'local', 'threads', 'fed'];
+const DRIVER = chosenDriver();
+const FED_ONLY = DRIVER === 'fed' || !ring.engine.hasLocalDriver;
 
-/** What FERROHTTP_DRIVER asks for: `local`, which falls back on `fed` where it cannot be, or `fed`. */
+/** I/O threads for the connections of those who did not ask for any; 0: the local driver. */
+const IO_THREADS = DRIVER === 'threads' ? 1 : 0;
+
+/** What FERROHTTP_DRIVER asks for. `local` and `threads` fall back on `fed` where they cannot be. */
 function chosenDriver() {
-  const driver = process.env.FERROHTTP_DRIVER || 'local';
-  if (driver === 'threads') throw new Error('ferrohttp: FERROHTTP_DRIVER=threads is not implemented yet');
-  if (driver !== 'local' && driver !== 'fed') throw new Error(`ferrohttp: FERROHTTP_DRIVER=${driver}: local or fed`);
+  const driver = process.env.FERROHTTP_DRIVER || 'auto';
+  if (!DRIVERS.includes(driver)) throw new Error(`ferrohttp: FERROHTTP_DRIVER=${driver}: one of ${DRIVERS.join(', ')}`);
   return driver;
 }
 
@@ -48,6 +53,7 @@ function chosenDriver() {
  * @property {import('node:async_hooks').AsyncResource} resource every call of the handler runs in it
  * @property {number} [maxHeaderSize] bytes, 0: the default
  * @property {number} [lenient] 0 strict, 1 insecure, 2 relaxed
+ * @property {number} [ioThreads] how many I/O threads its like are spread over, 0: what FERROHTTP_DRIVER says
  */
 
 /** What moves a connection's bytes: a Local, a Fed or a Pending. @typedef {{ start(): void, stop(): void, settle(): void }} Transport */
@@ -69,6 +75,8 @@ class Connection {
     this.socketWrite = STREAM_WRITE;
     /** The message being sent goes that way, to its end: the stream may hold some of it. */
     this.isThroughSocket = false;
+    /** I/O threads to be moved by, once its descriptor is lent; 0: none. */
+    this.ioThreads = options.ioThreads || IO_THREADS;
     this.slot = -1;
     this.generation = -1;
     this.marks = new Marks();
@@ -90,6 +98,8 @@ class Connection {
     this.failure = null;
     /** A client's: which reading (`ring.reading`) brought the end of the last response. */
     this.completedIn = -1;
+    /** Events that wait until ticks have run. @type {any} */
+    this.later = null;
   }
 
   /**
@@ -102,12 +112,14 @@ class Connection {
     const connection = new Connection(socket, handler, options);
     const attach = (transport, fd) =>
       ring.attach(connection, connection.role, transport, fd, options.maxHeaderSize ?? 0, options.lenient ?? 0);
+    const { ioThreads } = connection;
+    const lentTo = ioThreads > 0 ? TRANSPORT.THREADS : TRANSPORT.LOCAL;
     annotate(socket, kConnection, connection);
     if (!FED_ONLY && socket.connecting && Local.isPlain(socket)) {
       attach(TRANSPORT.PENDING, -1);
       connection.start(new Pending(connection));
-    } else if (!FED_ONLY && Local.isPossible(socket) && attach(TRANSPORT.LOCAL, socket._handle.fd) >= 0) {
-      connection.start(new Local(connection));
+    } else if (!FED_ONLY && Local.isPossible(socket) && attach(lentTo, socket._handle.fd) >= 0) {
+      connection.start(ioThreads > 0 ? new Threads(connection) : new Local(connection));
     } else {
       attach(TRANSPORT.FED, -1);
       connection.start(new Fed(connection));
@@ -126,9 +138,15 @@ class Connection {
     return this.transport !== null;
   }
 
-  /** Who moves the bytes. @returns {'pending' | 'local' | 'fed' | 'detached'} */
+  /** Whether its socket's descriptor is lent. */
+  get isLent() {
+    return this.transport instanceof Local;
+  }
+
+  /** Who moves the bytes. @returns {'pending' | 'local' | 'threads' | 'fed' | 'detached'} */
   get driver() {
     if (this.transport === null) return 'detached';
+    if (this.transport instanceof Threads) return 'threads';
     if (this.transport instanceof Local) return 'local';
     return this.transport instanceof Fed ? 'fed' : 'pending';
   }
@@ -394,6 +412,7 @@ class Connection {
    */
   finish() {
     if (this.transport === null) return undefined;
+    this.later?.tell();
     ring.flush();
     this.finishing = { error: undefined };
     try {
@@ -414,7 +433,12 @@ class Connection {
 
   /** An event record; see events.js. */
   onEvent(kind, flags, a, b, bytes, start, end) {
+    if (this.later !== null) {
+      this.later.keep(kind, flags, a, b, bytes, start, end);
+      return;
+    }
     onEvent(this, kind, flags, a, b, bytes, start, end);
+    if (kind === EVENT.BODY && this.transport instanceof Fed) this.transport.afterBody();
   }
 
   /**
@@ -497,6 +521,7 @@ class Connection {
 
   /** The socket closes: what was not sent is lost, and who waits for it hears so. */
   letGo() {
+    this.later?.tell();
     if (this.transport === null) return;
     ring.flush();
     const sent = this.transport instanceof Local ? this.marks.takeReached(ring.figure(this, TABLE.SENT)) : null;
@@ -552,8 +577,9 @@ function onConnect() {
   ring.flush();
   connection.transport.stop();
   // What the user wrote to the connecting socket himself went out first; what he still has to write would cross ours.
-  if (Local.isPossible(this) && ring.engine.bind(connection.slot, this._handle.fd) === 0) {
-    connection.start(new Local(connection));
+  const { ioThreads } = connection;
+  if (Local.isPossible(this) && ring.bind(connection, this._handle.fd) === 0) {
+    connection.start(ioThreads > 0 ? new Threads(connection) : new Local(connection));
     connection.awaitOutput();
   } else {
     ring.engine.unbind(connection.slot);

@@ -4,7 +4,8 @@
 
 const { annotate } = require('./annotate');
 const { watchOwner } = require('./handle');
-const { TABLE } = require('./layout');
+const { Later } = require('./later');
+const { ROLE, TABLE } = require('./layout');
 const { parseError, tellDrain, tellParseError } = require('./events');
 const ring = require('./ring');
 
@@ -93,6 +94,7 @@ class Fed {
   /** @param {Buffer} bytes */
   feed(bytes) {
     const { connection } = this;
+    connection.later?.tell();
     if (connection.transport !== this) return;
     ring.beginReading();
     if (connection.failure !== null) {
@@ -105,6 +107,15 @@ class Fed {
     ring.flush();
     ring.engine.feed(connection.slot, bytes);
     ring.readEvents();
+  }
+
+  /** Behind a part of a body ticks are to run where Node's own parser would be reading: it reads a server's handles, unless others read too. */
+  afterBody() {
+    const { connection } = this;
+    const { role, socket } = connection;
+    if (role === ROLE.SERVER && socket._handle?.isStreamBase && socket.listenerCount('data') === 1) {
+      connection.later = new Later(connection);
+    }
   }
 
   /** Gives the stream what the engine has framed; who waits for it is called by the stream. */

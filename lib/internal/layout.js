@@ -80,6 +80,7 @@ module.exports = {
     PENDING: 0,
     LOCAL: 1,
     FED: 2,
+    THREADS: 3,
   },
   ROLE: {
     SERVER: 0,

@@ -3,7 +3,7 @@
 // The JavaScript side of the two rings: event records are read here, command records written.
 // One engine for each environment (the main thread, each worker): this module is loaded once in each.
 
-const { COMMAND, EVENT, RECORD, RING, ROLE, TABLE } = require('./layout');
+const { COMMAND, EVENT, RECORD, RING, ROLE, TABLE, TRANSPORT } = require('./layout');
 const { Engine } = require('./native');
 
 const EVENTS_SIZE = 1 << 20;
@@ -327,13 +327,23 @@ function releaseSlot(slot) {
 
 /** Attaches; a slot, or minus an errno. */
 function attach(connection, role, transport, fd, maxHead, leniency) {
-  const slot = takeSlot(() => engine.attach(role, transport, fd, maxHead, leniency));
+  const slot = takeSlot(() =>
+    transport === TRANSPORT.THREADS
+      ? engine.attachToThread(role, fd, maxHead, leniency, connection.ioThreads)
+      : engine.attach(role, transport, fd, maxHead, leniency),
+  );
   if (slot >= 0) {
     connections[slot] = connection;
     connection.slot = slot;
     connection.generation = table[slot * TABLE.STRIDE + TABLE.GENERATION];
   }
   return slot;
+}
+
+/** Binds a pending connection to its connected socket; 0, or minus an errno. */
+function bind(connection, fd) {
+  const { ioThreads, slot } = connection;
+  return ioThreads > 0 ? engine.bindToThread(slot, fd, ioThreads) : engine.bind(slot, fd);
 }
 
 /** Forgets a connection; what it wrote is applied first. */
@@ -356,13 +366,17 @@ function reference(isReferenced) {
 const figure = (connection, field) => table[connection.slot * TABLE.STRIDE + field];
 
 // What was answered before an exit goes out before it, as from Node, which sends at once.
-process.on('exit', flush);
+process.on('exit', () => {
+  flush();
+  engine.sendAllNow();
+});
 
 module.exports = {
   COMMAND,
   attach,
   awaitOutput,
   beginReading,
+  bind,
   command,
   commandMessage,
   commandWith,

@@ -5,6 +5,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where a send may ask for no SIGPIPE it does; elsewhere it counts on Node, which ignores the signal.
@@ -146,7 +147,7 @@ pub struct Readiness {
 pub struct Poller {
     poll: Poll,
     events: Events,
-    waker: Waker,
+    waker: Arc<Waker>,
 }
 
 impl Poller {
@@ -154,7 +155,7 @@ impl Poller {
     /// When the kernel has no descriptor to spare.
     pub fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), WAKE)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         Ok(Self {
             poll,
             events: Events::with_capacity(1024),
@@ -196,6 +197,11 @@ impl Poller {
     pub fn wake(&self) {
         // Failing means that the wake-up is pending already.
         let _ = self.waker.wake();
+    }
+
+    /// The same for other threads, also after this poller's end.
+    pub fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
     }
 
     /// What has become ready, without waiting. True when there may be more.

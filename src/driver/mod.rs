@@ -1,10 +1,11 @@
 //! Who moves a connection's bytes.
 //!
 //! `local` borrows a socket's descriptor and does the I/O on the JavaScript thread; `fed` leaves it to a JavaScript stream. Both drive the same
-//! `proto::Connection` and speak the same records. (`threads`, I/O on threads of its own, will be a third.)
+//! `proto::Connection` and speak the same records. `threads` does the I/O, and the parsing with it, on threads of its own.
 
 pub mod local;
 pub mod output;
+pub mod threads;
 
 use local::LocalSocket;
 use output::Output;
@@ -16,6 +17,8 @@ pub enum Transport {
     Pending,
     /// A borrowed descriptor.
     Local(LocalSocket),
+    /// An I/O thread, which sends what is queued and receives by itself.
+    Threads,
     /// A JavaScript stream: input is handed in, output is taken.
     Fed,
 }
@@ -25,7 +28,7 @@ impl Transport {
     pub fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Local(socket) => socket.receive(buffer),
-            Self::Pending | Self::Fed => Err(io::ErrorKind::WouldBlock.into()),
+            Self::Pending | Self::Threads | Self::Fed => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
@@ -38,7 +41,7 @@ impl Transport {
     pub fn send(&mut self, output: &mut Output, tail: &[&[u8]]) -> io::Result<()> {
         match self {
             Self::Local(socket) => socket.send(output, tail),
-            Self::Pending | Self::Fed => {
+            Self::Pending | Self::Threads | Self::Fed => {
                 tail.iter().for_each(|part| output.push(part));
                 Ok(())
             }

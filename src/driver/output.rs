@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 pub struct Output {
     bytes: Vec<u8>,
     start: usize,
+    /// Bytes before those, which [`Self::lend`] gave away.
+    lent: usize,
     /// Bytes that left the queue since the connection began.
     sent: u64,
     /// Offsets, counted from the connection's beginning, of the marks not yet reached.
@@ -14,15 +16,58 @@ pub struct Output {
     reached: u64,
 }
 
+/// Queued bytes that were given away for a system call.
+pub struct Lent {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Lent {
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+}
+
 impl Output {
     /// Bytes queued.
     pub fn len(&self) -> usize {
-        self.bytes.len() - self.start
+        self.lent + self.bytes.len() - self.start
     }
 
     /// Whether nothing is queued.
     pub fn is_empty(&self) -> bool {
-        self.start == self.bytes.len()
+        self.len() == 0
+    }
+
+    /// Whether bytes are queued and none are given away: whoever takes those back looks for more.
+    pub fn waits(&self) -> bool {
+        self.lent == 0 && !self.is_empty()
+    }
+
+    /// Gives the queued bytes away for a system call, during which more may be queued behind them. They count as queued all the while.
+    pub fn lend(&mut self) -> Lent {
+        self.lent = self.bytes.len() - self.start;
+        Lent {
+            bytes: std::mem::take(&mut self.bytes),
+            start: std::mem::take(&mut self.start),
+        }
+    }
+
+    /// Takes back what [`Self::lend`] gave, of which the first `sent` bytes were sent.
+    pub fn take_back(&mut self, lent: Lent, sent: usize) {
+        let is_left = sent < self.lent;
+        self.lent = 0;
+        // What was queued meanwhile goes behind; memory that all was sent of serves again, unless there is newer.
+        if is_left || self.bytes.is_empty() {
+            let newer = std::mem::replace(&mut self.bytes, lent.bytes);
+            self.bytes.extend_from_slice(&newer);
+            self.start = lent.start;
+            self.advance(sent);
+        } else {
+            self.sent += sent as u64;
+            self.reach();
+        }
     }
 
     /// The queued bytes.
@@ -61,6 +106,10 @@ impl Output {
             self.bytes.drain(..self.start);
             self.start = 0;
         }
+        self.reach();
+    }
+
+    fn reach(&mut self) {
         while self.marks.front().is_some_and(|mark| *mark <= self.sent) {
             self.marks.pop_front();
             self.reached += 1;
@@ -87,6 +136,11 @@ impl Output {
         self.bytes = Vec::new();
         self.start = 0;
         self.marks.clear();
+    }
+
+    /// Marks made since the connection began, unless they were dropped.
+    pub fn marked(&self) -> u64 {
+        self.reached + self.marks.len() as u64
     }
 
     /// Marks reached since the connection began.
@@ -138,6 +192,27 @@ mod tests {
             (output.reached(), output.sent(), output.is_empty()),
             (1, 4, true)
         );
+    }
+
+    #[test]
+    fn lent_bytes_stay_before_those_queued_meanwhile() {
+        let mut output = Output::default();
+        output.push(b"abcd");
+        output.mark(0);
+        output.advance(1);
+        let lent = output.lend();
+        output.push(b"ef");
+        output.mark(0);
+        assert_eq!((lent.as_slice(), output.len()), (&b"bcd"[..], 5));
+        output.take_back(lent, 1);
+        assert_eq!((output.as_slice(), output.reached()), (&b"cdef"[..], 0));
+        let lent = output.lend();
+        output.push(b"g");
+        output.take_back(lent, 4);
+        assert_eq!((output.as_slice(), output.reached()), (&b"g"[..], 2));
+        let lent = output.lend();
+        output.take_back(lent, 1);
+        assert_eq!((output.is_empty(), output.sent()), (true, 7));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The engine's sending half: JavaScript's commands, and what becomes of them.
 
+use super::held::{Access, Held};
 use super::{Engine, Misuse, Slot, connection, publish};
 use crate::connection::{Connection, Receiving};
 use crate::ring::commands::{Command, Commands};
-use crate::ring::events::{Events, Header};
+use crate::ring::events::{Events, Header, Records};
 use crate::ring::layout::{command, event, expect, framing};
 use crate::ring::memory::Memory;
 use ferrohttp_proto::{Expect, Framing, SendError};
@@ -43,9 +44,10 @@ impl Engine {
             payload,
             ..
         } = *large;
-        let Some(connection) = current(&mut self.slots, slot, generation)? else {
+        let Some(mut access) = current(&mut self.slots, slot, generation)? else {
             return Ok(());
         };
+        let connection = &mut *access;
         match connection.proto.frame_body(payload.len()) {
             Ok((before, after)) => {
                 if large.flags & command::MARK != 0 {
@@ -58,7 +60,11 @@ impl Engine {
             }
             Err(error) => tell_misuse(&error, (slot, generation), &mut self.events),
         }
-        publish(&mut self.table, slot, connection);
+        if let Access::Own(connection) = access {
+            publish(&mut self.table, slot, connection);
+        } else if !std::mem::replace(&mut access.is_touched, true) {
+            self.touched.push(slot);
+        }
         Ok(())
     }
 
@@ -71,9 +77,10 @@ impl Engine {
             events,
             ..
         } = self;
-        let Some(connection) = current(slots, command.slot, command.generation)? else {
+        let Some(mut access) = current(slots, command.slot, command.generation)? else {
             return Ok(());
         };
+        let connection = &mut *access;
         if !connection.is_touched {
             connection.is_touched = true;
             touched.push(command.slot);
@@ -111,12 +118,16 @@ impl Engine {
     fn send_touched(&mut self) {
         let mut touched = std::mem::take(&mut self.touched);
         for slot in touched.drain(..) {
-            if let Ok(connection) = connection(&mut self.slots, slot) {
+            if self.hand_over(slot) {
+                continue;
+            }
+            if let Ok(mut connection) = connection(&mut self.slots, slot) {
                 connection.is_touched = false;
             }
             self.send(slot, &[]);
         }
         self.touched = touched;
+        self.post_letters();
         if !self.is_pumping && (self.has_backlog() || self.events.is_pending()) {
             self.wake();
         }
@@ -126,7 +137,7 @@ impl Engine {
         let Some(entry) = self.slots.get_mut(slot as usize) else {
             return;
         };
-        let Some(connection) = entry.connection.as_mut() else {
+        let Some(Held::Own(connection)) = entry.connection.as_mut() else {
             return;
         };
         if connection.output.is_empty() && tail.is_empty() {
@@ -140,16 +151,13 @@ impl Engine {
 }
 
 /// The connection a command is for; None when it has gone meanwhile, and its commands with it.
-fn current(
-    slots: &mut [Slot],
-    slot: u32,
-    generation: u32,
-) -> Result<Option<&mut Connection>, Misuse> {
+fn current(slots: &mut [Slot], slot: u32, generation: u32) -> Result<Option<Access<'_>>, Misuse> {
     let entry = slots
         .get_mut(slot as usize)
         .ok_or(Misuse::Record("a command for a slot that never was"))?;
     let is_current = entry.generation == generation;
-    Ok(entry.connection.as_mut().filter(|_| is_current))
+    let held = entry.connection.as_mut().filter(|_| is_current);
+    Ok(held.map(Held::access))
 }
 
 /// A message was sent as no message can be: its connection is told.

@@ -4,11 +4,13 @@ use super::env::Environment;
 use crate::driver::local;
 use crate::engine::{Attach, Engine, Misuse};
 use crate::ring::commands::Command;
+use crate::ring::layout::transport;
 use crate::ring::memory::Memory;
 use napi::bindgen_prelude::*;
 use napi::sys;
 use napi_derive::napi;
 use std::cell::RefMut;
+use std::io;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
@@ -36,6 +38,11 @@ fn memory(env: &Env, buffer: &ArrayBuffer<'_>) -> Result<Memory> {
                 .map_or_else(Memory::empty, |start| Memory::new(start, length)),
         )
     }
+}
+
+/// Minus the errno, as libuv tells errors.
+fn errno(error: io::Error) -> i32 {
+    -error.raw_os_error().unwrap_or(libc::EIO)
 }
 
 impl From<Misuse> for Error {
@@ -105,10 +112,49 @@ impl JsEngine {
             max_head,
             leniency,
         });
-        Ok(attached.map_or_else(
-            |error| -error.raw_os_error().unwrap_or(libc::EIO),
-            |slot| slot as i32,
-        ))
+        Ok(attached.map_or_else(errno, |slot| slot as i32))
+    }
+
+    /// Takes over a connection for one of the first `threads` I/O threads; its slot, or minus the errno of what went wrong.
+    #[napi(catch_unwind)]
+    pub fn attach_to_thread(
+        &self,
+        role: u32,
+        fd: i32,
+        max_head: u32,
+        leniency: u32,
+        threads: u32,
+    ) -> Result<i32> {
+        let options = Attach {
+            role,
+            transport: transport::THREADS,
+            fd,
+            max_head,
+            leniency,
+        };
+        let attached = self.engine()?.attach_to_thread(&options, threads as usize);
+        Ok(attached.map_or_else(errno, |slot| slot as i32))
+    }
+
+    /// Binds a pending connection to its connected socket, for one of the first `threads` I/O threads; 0, or minus the errno.
+    #[napi(catch_unwind)]
+    pub fn bind_to_thread(&self, slot: u32, fd: i32, threads: u32) -> Result<i32> {
+        let bound = self.engine()?.bind_to_thread(slot, fd, threads as usize);
+        Ok(bound.map_or_else(errno, |()| 0))
+    }
+
+    /// Sends what is queued of an I/O thread's connection on this thread, before something happens to its socket.
+    #[napi(catch_unwind)]
+    pub fn send_now(&self, slot: u32) -> Result<()> {
+        self.engine()?.send_now(slot);
+        Ok(())
+    }
+
+    /// The same for all connections, before the process exits.
+    #[napi(catch_unwind)]
+    pub fn send_all_now(&self) -> Result<()> {
+        self.engine()?.send_all_now();
+        Ok(())
     }
 
     /// Moves the table to a larger ArrayBuffer.
@@ -122,10 +168,7 @@ impl JsEngine {
     /// Binds a pending connection to its connected socket; 0, or minus the errno.
     #[napi(catch_unwind)]
     pub fn bind(&self, slot: u32, fd: i32) -> Result<i32> {
-        Ok(self
-            .engine()?
-            .bind(slot, fd)
-            .map_or_else(|error| -error.raw_os_error().unwrap_or(libc::EIO), |()| 0))
+        Ok(self.engine()?.bind(slot, fd).map_or_else(errno, |()| 0))
     }
 
     /// Turns a connection to the fed transport.

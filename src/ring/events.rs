@@ -2,6 +2,8 @@
 
 use super::layout::{self, event, record, ring};
 use super::memory::Memory;
+use super::records::Pending;
+pub use super::records::{Header, Records};
 use std::collections::VecDeque;
 
 /// A payload above this many bytes goes out of line: JavaScript takes it as a Buffer that owns the bytes.
@@ -10,23 +12,6 @@ pub const INLINE_MAX: usize = 64 * 1024;
 /// Bytes kept free behind that for records without payload, which are pushed without asking: failed sends, reached marks.
 const MARGIN: usize = 64 * 1024;
 
-/// What a record's header says besides its payload.
-#[derive(Clone, Copy)]
-pub struct Header {
-    /// One of [`event`]'s kinds.
-    pub kind: u32,
-    /// Flags, without the kind's 8 bits.
-    pub flags: u32,
-    /// The connection's slot.
-    pub slot: u32,
-    /// Its generation.
-    pub generation: u32,
-    /// First operand.
-    pub a: u32,
-    /// Second operand.
-    pub b: u32,
-}
-
 /// The event ring's writer.
 pub struct Events {
     memory: Memory,
@@ -34,6 +19,8 @@ pub struct Events {
     large: VecDeque<Vec<u8>>,
     /// Records without payload that found no room even in the margin.
     overflow: VecDeque<Header>,
+    /// Records made elsewhere that found no room, before those of `overflow`.
+    spilled: Pending,
 }
 
 impl Events {
@@ -46,6 +33,7 @@ impl Events {
             tail: ring::START as usize,
             large: VecDeque::new(),
             overflow: VecDeque::new(),
+            spilled: Pending::default(),
         }
     }
 
@@ -61,7 +49,7 @@ impl Events {
 
     /// Whether there are records that found no room and wait for the ring to be read.
     pub fn has_overflow(&self) -> bool {
-        !self.overflow.is_empty()
+        !self.overflow.is_empty() || !self.spilled.is_empty()
     }
 
     /// Starts over at the front once everything was read.
@@ -71,16 +59,17 @@ impl Events {
             self.memory.set_word(ring::HEAD as usize, ring::START);
             self.memory.set_word(ring::TAIL as usize, ring::START);
         }
-        while self.fits_bare()
+        if !self.spilled.is_empty() {
+            let mut spilled = std::mem::take(&mut self.spilled);
+            self.fetch(&mut spilled);
+            self.spilled = spilled;
+        }
+        while self.spilled.is_empty()
+            && self.fits_bare()
             && let Some(header) = self.overflow.pop_front()
         {
             self.write_header(header, 0);
         }
-    }
-
-    /// Whether one more record of any kind fits.
-    pub fn has_room(&self) -> bool {
-        self.tail + layout::record_size(INLINE_MAX) + MARGIN <= self.memory.len()
     }
 
     /// Tells JavaScript how many connections wait for another turn.
@@ -89,46 +78,28 @@ impl Events {
             .set_word(ring::BACKLOG as usize, connections as u32);
     }
 
-    /// Appends a record whose payload `fill` writes; it is given the ring's free bytes, at least [`INLINE_MAX`] of them, and returns how many
-    /// it used, or None when they do not suffice: then `fill_large` makes the payload on the heap. The caller has seen [`Self::has_room`].
-    pub fn push_with(
-        &mut self,
-        mut header: Header,
-        fill: impl FnOnce(&mut [u8]) -> Option<usize>,
-        fill_large: impl FnOnce() -> Vec<u8>,
-    ) {
-        let start = self.tail + record::WORDS as usize * 4;
-        let end = (start + INLINE_MAX).min(self.memory.len());
-        let length = match fill(&mut self.memory.bytes_mut()[start..end]) {
-            Some(length) => length,
-            None => {
-                self.large.push_back(fill_large());
-                header.flags |= event::OUT_OF_LINE;
-                0
-            }
-        };
-        self.write_header(header, length);
-    }
-
-    /// Appends a record without payload; there is always room for one.
-    pub fn push_bare(&mut self, header: Header) {
-        if self.overflow.is_empty() && self.fits_bare() {
-            self.write_header(header, 0);
-        } else {
-            self.overflow.push_back(header);
+    /// Moves a connection's first part here, as far as there is room.
+    pub fn fetch(&mut self, pending: &mut Pending) {
+        let room = (self.memory.len() - self.tail.min(self.memory.len())).saturating_sub(MARGIN);
+        let records = pending.first(room);
+        if records.is_empty() {
+            return;
         }
+        let length = records.len();
+        self.memory.bytes_mut()[self.tail..self.tail + length].copy_from_slice(records);
+        pending.advance(length, &mut self.large);
+        self.tail += length;
+        self.memory.set_word(ring::TAIL as usize, self.tail as u32);
     }
 
-    /// Appends a record with `payload`. The caller has seen [`Self::has_room`].
-    pub fn push(&mut self, header: Header, payload: &[u8]) {
-        self.push_with(
-            header,
-            |free| {
-                free.get_mut(..payload.len())?.copy_from_slice(payload);
-                Some(payload.len())
-            },
-            || payload.to_vec(),
-        );
+    /// Takes over all of a connection's records: what has no room goes before anything that is written from now on.
+    pub fn fetch_all(&mut self, mut pending: Pending) {
+        if self.spilled.is_empty() && self.overflow.is_empty() {
+            self.fetch(&mut pending);
+        }
+        if !pending.is_empty() {
+            self.spilled.absorb(pending);
+        }
     }
 
     fn fits_bare(&self) -> bool {
@@ -156,6 +127,40 @@ impl Events {
         self.memory.set_word(word + record::B as usize, header.b);
         self.tail += layout::record_size(length);
         self.memory.set_word(ring::TAIL as usize, self.tail as u32);
+    }
+}
+
+impl Records for Events {
+    fn has_room(&self) -> bool {
+        self.spilled.is_empty()
+            && self.tail + layout::record_size(INLINE_MAX) + MARGIN <= self.memory.len()
+    }
+
+    fn push_with(
+        &mut self,
+        mut header: Header,
+        fill: impl FnOnce(&mut [u8]) -> Option<usize>,
+        fill_large: impl FnOnce() -> Vec<u8>,
+    ) {
+        let start = self.tail + record::WORDS as usize * 4;
+        let end = (start + INLINE_MAX).min(self.memory.len());
+        let length = match fill(&mut self.memory.bytes_mut()[start..end]) {
+            Some(length) => length,
+            None => {
+                self.large.push_back(fill_large());
+                header.flags |= event::OUT_OF_LINE;
+                0
+            }
+        };
+        self.write_header(header, length);
+    }
+
+    fn push_bare(&mut self, header: Header) {
+        if self.spilled.is_empty() && self.overflow.is_empty() && self.fits_bare() {
+            self.write_header(header, 0);
+        } else {
+            self.overflow.push_back(header);
+        }
     }
 }
 

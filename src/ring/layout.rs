@@ -159,6 +159,8 @@ layout! {
         LOCAL = 1;
         /// A JavaScript stream.
         FED = 2;
+        /// A descriptor that an I/O thread works on.
+        THREADS = 3;
     }
     /// Roles.
     role "ROLE" {

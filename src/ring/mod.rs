@@ -4,4 +4,5 @@ pub mod commands;
 pub mod events;
 pub mod layout;
 pub mod memory;
+pub mod records;
 pub mod table;

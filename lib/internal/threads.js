@@ -1,0 +1,26 @@
+'use strict';
+
+// The threads transport: as the local one, a descriptor that the engine borrows; but an I/O thread of the engine's moves the bytes, on a duplicate
+// of it. What must come behind the bytes that were written has this thread send them first.
+
+const { Local } = require('./local');
+const ring = require('./ring');
+
+class Threads extends Local {
+  beforeWrite() {
+    this.sendNow();
+    return super.beforeWrite();
+  }
+
+  beforeShutdown(shutdown) {
+    this.sendNow();
+    return super.beforeShutdown(shutdown);
+  }
+
+  sendNow() {
+    ring.flush();
+    ring.engine.sendNow(this.connection.slot);
+  }
+}
+
+module.exports = { Threads };

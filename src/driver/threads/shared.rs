@@ -1,0 +1,442 @@
+//! One connection between JavaScript's thread and its I/O thread.
+
+use super::io_thread::{Letter, Outbox};
+use super::{Id, Inbox};
+use crate::connection::{Connection, Receiving, failure};
+use crate::ring::records::{Draft, Pending};
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::ops::{Deref, DerefMut};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Instant;
+
+/// Bytes of records that may wait to be fetched before a connection's receiving stops. One receive may go beyond.
+const MOST_PENDING: usize = 256 * 1024;
+
+/// Queued bytes that JavaScript is shown as sent while the kernel takes what it is given: the I/O thread is about to give it these, and so is
+/// JavaScript's thread, before it closes the connection, shuts it down, or exits.
+const CREDIT: usize = 64 * 1024;
+
+/// A connection that an I/O thread moves the bytes of.
+pub struct Shared {
+    id: Id,
+    /// Our own duplicate of the socket's descriptor; any stream socket, whatever std's type is called. Non-blocking, as the socket's.
+    stream: TcpStream,
+    io: Mutex<Io>,
+    state: Mutex<State>,
+    inbox: Arc<Inbox>,
+    outbox: Arc<Outbox>,
+}
+
+/// Held by whoever makes system calls on the descriptor.
+#[derive(Default)]
+pub struct Io {
+    /// Wakes the I/O thread's task of this connection.
+    task: Option<Waker>,
+}
+
+impl Io {
+    /// Has the I/O thread's task look at the connection.
+    pub fn wake_task(&self) {
+        if let Some(task) = &self.task {
+            task.wake_by_ref();
+        }
+    }
+}
+
+/// Whether the kernel takes what it is given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    Flowing,
+    /// It did not take the last of it: the I/O thread waits for room.
+    Blocked,
+}
+
+/// What both threads work on, in turns.
+pub struct State {
+    /// None: JavaScript's thread has taken it back, and the I/O thread lets go of the descriptor.
+    connection: Option<Connection>,
+    pending: Pending,
+    sending: Sending,
+    /// JavaScript's thread has been told, and has not fetched since.
+    is_told: bool,
+    /// The I/O thread has been told, and has not looked since.
+    is_posted: bool,
+    /// The I/O thread waits for a reason to receive again.
+    input_rests: bool,
+    /// Marks that JavaScript has been shown as reached.
+    shown: u64,
+    /// JavaScript knows of marks that it has not been shown as reached: it waits to hear of them.
+    is_owed: bool,
+    /// Bytes that it has been shown as sent.
+    written: u64,
+}
+
+/// What JavaScript sees of a connection in the table.
+pub struct View {
+    /// Bytes queued.
+    pub queued: u64,
+    /// Marks reached.
+    pub reached: u64,
+    /// Bytes received.
+    pub read: u64,
+    /// Bytes sent.
+    pub written: u64,
+    /// Among them are some that it waits to hear of.
+    pub is_news: bool,
+}
+
+/// What a turn of the I/O thread's task came to.
+pub enum Turn {
+    /// There is more to receive.
+    More,
+    /// Nothing to do before JavaScript's thread says so, but to wait for what [`Wait`] tells.
+    Rest(Wait),
+    /// The connection was taken back.
+    Over,
+}
+
+/// What a task waits for besides letters.
+#[derive(Clone, Copy)]
+pub struct Wait {
+    /// For bytes to receive.
+    pub readable: bool,
+    /// For room to send.
+    pub writable: bool,
+}
+
+impl Shared {
+    /// Hands a connection over to an I/O thread; that one hears of it by the first letter.
+    pub fn new(
+        id: Id,
+        connection: Connection,
+        fd: OwnedFd,
+        inbox: Arc<Inbox>,
+        outbox: Arc<Outbox>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            stream: TcpStream::from(fd),
+            io: Mutex::default(),
+            state: Mutex::new(State {
+                connection: Some(connection),
+                pending: Pending::default(),
+                sending: Sending::Flowing,
+                is_told: false,
+                is_posted: false,
+                input_rests: false,
+                shown: 0,
+                is_owed: false,
+                written: 0,
+            }),
+            inbox,
+            outbox,
+        })
+    }
+
+    /// The thread it belongs to.
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    /// Waits until no system call on the descriptor is under way, and keeps others from being made.
+    pub fn io(&self) -> MutexGuard<'_, Io> {
+        // A panic in a parser breaks one connection, which is then closed: there is nothing here that its remains could harm.
+        self.io.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, for as short as can be.
+    pub fn state(&self) -> StateGuard<'_> {
+        StateGuard(self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Slot and generation.
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    /// Has the I/O thread look at it.
+    pub fn post(self: &Arc<Self>) {
+        self.outbox.post([Letter::Look(Arc::clone(self))]);
+    }
+
+    /// Takes the connection back, with the records that were not fetched, once no system call is under way. What was queued is sent first, as far as
+    /// the kernel takes it. The I/O thread lets go of the descriptor.
+    pub fn take_back(self: &Arc<Self>) -> Option<(Connection, Pending)> {
+        let mut io = self.io();
+        self.send(&mut io);
+        let mut state = self.state();
+        let pending = std::mem::take(&mut state.0.pending);
+        let connection = state.0.connection.take();
+        drop(state);
+        drop(io);
+        self.post();
+        connection.map(|connection| (connection, pending))
+    }
+
+    /// As [`Self::take_back`], for a connection that nobody needs any more.
+    pub fn close(self: &Arc<Self>) {
+        drop(self.take_back());
+    }
+
+    // --- system calls; the caller holds `io` -----------------------------------------------------------------------------
+
+    /// Sends what is queued, as far as the kernel takes it. True: the I/O thread's task has something to wait for or to do.
+    pub fn send(&self, _io: &mut Io) -> bool {
+        loop {
+            let lent = {
+                let mut state = self.state();
+                state.0.is_posted = false;
+                let wants_task = state.0.input_rests && state.0.wants_input();
+                let Some(connection) = &mut state.0.connection else {
+                    return true;
+                };
+                if connection.output.is_empty() {
+                    return wants_task;
+                }
+                connection.output.lend()
+            };
+            let (sent, failed) = send_all(&self.stream, lent.as_slice());
+            let mut guard = self.state();
+            let state = &mut *guard.0;
+            let Some(connection) = &mut state.connection else {
+                return true;
+            };
+            connection.output.take_back(lent, sent);
+            state.sending = Sending::Flowing;
+            match failed {
+                None => {}
+                Some(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    state.sending = Sending::Blocked;
+                }
+                Some(error) => {
+                    connection.output.clear();
+                    connection.receiving = Receiving::Over;
+                    state.pending.push_bare(failure(&error, 1, self.id));
+                }
+            }
+            let is_news = connection.output.reached() > state.shown || !state.pending.is_empty();
+            let (is_blocked, tells) = (
+                state.sending == Sending::Blocked,
+                is_news && !std::mem::replace(&mut state.is_told, true),
+            );
+            drop(guard);
+            if tells {
+                self.inbox.tell(self.id);
+            }
+            if is_blocked {
+                return true;
+            }
+        }
+    }
+
+    /// One turn of the I/O thread's task: sends, and parses or receives once. `readable` and `writable` are asked before each system call that might find
+    /// nothing to do, and told when it did.
+    pub fn turn(
+        &self,
+        waker: &Waker,
+        desk: &mut Desk,
+        receive: impl FnOnce(&mut dyn FnMut() -> io::Result<usize>) -> Option<io::Result<usize>>,
+    ) -> Turn {
+        let mut io = self.io();
+        if io.task.as_ref().is_none_or(|task| !task.will_wake(waker)) {
+            io.task = Some(waker.clone());
+        }
+        self.send(&mut io);
+        let wait = {
+            let mut guard = self.state();
+            let state = &mut *guard.0;
+            let wants_input = state.wants_input();
+            let writable = state.sending == Sending::Blocked;
+            let Some(connection) = &mut state.connection else {
+                return Turn::Over;
+            };
+            state.input_rests = !wants_input;
+            if wants_input && !connection.unparsed.is_empty() {
+                let now = Instant::now();
+                connection.parse(&[], self.id, &mut desk.draft, now);
+                let tells = state.keep(&mut desk.draft);
+                drop(guard);
+                if tells {
+                    self.inbox.tell(self.id);
+                }
+                return Turn::More;
+            }
+            Wait {
+                readable: wants_input,
+                writable,
+            }
+        };
+        if !wait.readable {
+            return Turn::Rest(wait);
+        }
+        let Desk { buffer, draft } = desk;
+        let Some(received) = receive(&mut || (&self.stream).read(buffer)) else {
+            return Turn::Rest(wait);
+        };
+        let now = Instant::now();
+        let mut guard = self.state();
+        let state = &mut *guard.0;
+        let Some(connection) = &mut state.connection else {
+            return Turn::Over;
+        };
+        connection.take_in(received, buffer, self.id, draft, now);
+        let tells = state.keep(draft);
+        drop(guard);
+        if tells {
+            self.inbox.tell(self.id);
+        }
+        Turn::More
+    }
+
+    /// The I/O thread can do nothing for the connection any more.
+    pub fn fail(&self, error: &io::Error) {
+        let mut guard = self.state();
+        let state = &mut *guard.0;
+        let Some(connection) = &mut state.connection else {
+            return;
+        };
+        connection.receiving = Receiving::Over;
+        connection.output.clear();
+        state.pending.push_bare(failure(error, 0, self.id));
+        let tells = !std::mem::replace(&mut state.is_told, true);
+        drop(guard);
+        if tells {
+            self.inbox.tell(self.id);
+        }
+    }
+}
+
+impl AsRawFd for Shared {
+    fn as_raw_fd(&self) -> RawFd {
+        self.stream.as_raw_fd()
+    }
+}
+
+/// Sends until all is sent or the kernel takes no more; how much it took.
+fn send_all(mut stream: &TcpStream, bytes: &[u8]) -> (usize, Option<io::Error>) {
+    let mut sent = 0;
+    while sent < bytes.len() {
+        match stream.write(&bytes[sent..]) {
+            Ok(count) => sent += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (sent, Some(error)),
+        }
+    }
+    (sent, None)
+}
+
+impl State {
+    /// Whether parsing or receiving would get anywhere, and what comes of it has somewhere to be.
+    fn wants_input(&self) -> bool {
+        self.pending.size() < MOST_PENDING
+            && self.connection.as_ref().is_some_and(|connection| {
+                connection.receiving == Receiving::Open && !connection.proto.is_halted()
+            })
+    }
+
+    /// Puts what was parsed behind what waits already. True: JavaScript's thread is to be told.
+    fn keep(&mut self, draft: &mut Draft) -> bool {
+        self.pending.append(draft);
+        !self.pending.is_empty() && !std::mem::replace(&mut self.is_told, true)
+    }
+}
+
+/// The state, locked; for JavaScript's thread, which is the only one to take the connection out of it, the connection itself.
+pub struct StateGuard<'a>(MutexGuard<'a, State>);
+
+impl StateGuard<'_> {
+    /// The records to fetch; None: JavaScript wants none now. What the I/O thread has received of a paused connection stays with it, as if it were
+    /// still in the kernel's buffer.
+    pub fn fetch(&mut self) -> Option<&mut Pending> {
+        self.0.is_told = false;
+        let is_paused = self.receiving == Receiving::Paused;
+        (!is_paused).then_some(&mut self.0.pending)
+    }
+
+    /// There are records left that are to be fetched without another letter.
+    pub fn is_left(&mut self) -> bool {
+        let is_left = !self.0.pending.is_empty() && self.receiving != Receiving::Paused;
+        self.0.is_told |= is_left;
+        is_left
+    }
+
+    /// Whether records wait that JavaScript wants, and nobody has told its thread.
+    pub fn is_untold(&self) -> bool {
+        !self.0.is_told && !self.0.pending.is_empty() && self.receiving != Receiving::Paused
+    }
+
+    /// Whether the I/O thread has to be told: once, until it looks.
+    pub fn must_post(&mut self) -> bool {
+        let has_work = (self.output.waits() && self.0.sending == Sending::Flowing)
+            || (self.0.input_rests && self.0.wants_input());
+        has_work && !std::mem::replace(&mut self.0.is_posted, true)
+    }
+
+    /// What JavaScript is to see from now on.
+    pub fn view(&mut self) -> View {
+        let output = &self.output;
+        let (queued, reached, written) = (output.len() as u64, output.reached(), output.sent());
+        let view = if self.0.sending == Sending::Flowing && output.len() <= CREDIT {
+            (0, output.marked(), written + queued)
+        } else {
+            (queued, reached, written)
+        };
+        self.show(view)
+    }
+
+    /// The same, of what is with the kernel.
+    pub fn plain_view(&mut self) -> View {
+        let output = &self.output;
+        self.show((output.len() as u64, output.reached(), output.sent()))
+    }
+
+    fn show(&mut self, (queued, reached, written): (u64, u64, u64)) -> View {
+        let is_news = self.0.is_owed && reached > self.0.shown;
+        // What it has been shown is never taken back, though the kernel may be behind it.
+        self.0.shown = self.0.shown.max(reached);
+        self.0.written = self.0.written.max(written);
+        self.0.is_owed = self.0.shown < self.output.marked();
+        View {
+            queued,
+            reached: self.0.shown,
+            read: self.bytes_read,
+            written: self.0.written,
+            is_news,
+        }
+    }
+}
+
+impl Deref for StateGuard<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.0.connection.as_ref().expect(TAKEN)
+    }
+}
+
+impl DerefMut for StateGuard<'_> {
+    fn deref_mut(&mut self) -> &mut Connection {
+        self.0.connection.as_mut().expect(TAKEN)
+    }
+}
+
+const TAKEN: &str = "a connection is taken back only together with its slot";
+
+/// What an I/O thread works with, one connection at a time.
+pub struct Desk {
+    buffer: Box<[u8]>,
+    draft: Draft,
+}
+
+impl Desk {
+    /// `size`: bytes received by one system call at most.
+    pub fn new(size: usize) -> Self {
+        Self {
+            buffer: vec![0; size].into_boxed_slice(),
+            draft: Draft::new(3 * size),
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The engine's side of connections that I/O threads move the bytes of.
+
+use super::held::Held;
+use super::{Attach, Engine, Slot, publish};
+use crate::connection::Connection;
+use crate::driver::Transport;
+use crate::driver::threads::{Id, Inbox, IoThreads, Letter, Outbox, Shared, View, duplicate};
+use crate::ring::events::{Header, Records};
+use crate::ring::layout::{event, table};
+use std::io;
+use std::sync::Arc;
+
+/// What the engine has for its I/O threads, from the first connection of theirs on.
+pub struct Threads {
+    inbox: Arc<Inbox>,
+    threads: IoThreads,
+    /// Connections whose records are to be fetched, in order.
+    told: Vec<Id>,
+    /// Connections that their threads have not heard of: before this thread has gone round its loop once, nothing of them is received, as with the
+    /// local driver.
+    arrivals: Vec<Arc<Shared>>,
+    /// Letters of one flush, before they are sorted by thread.
+    letters: Vec<Arc<Shared>>,
+}
+
+impl Engine {
+    /// Takes over a connection for one of the first `threads` I/O threads; its slot.
+    ///
+    /// # Errors
+    /// When there is no descriptor or no thread to be had.
+    pub fn attach_to_thread(&mut self, options: &Attach, threads: usize) -> io::Result<u32> {
+        let fd = duplicate(options.fd)?;
+        let outbox = self.threads().threads.next(threads)?;
+        let connection = self.new_connection(options, Transport::Threads);
+        let slot = self.fill_slot(connection);
+        self.share(slot, fd, outbox);
+        Ok(slot)
+    }
+
+    /// Binds a pending connection to the descriptor of its connected socket, for one of the first `threads` I/O threads.
+    ///
+    /// # Errors
+    /// When there is no descriptor or no thread to be had.
+    pub fn bind_to_thread(&mut self, slot: u32, fd: i32, threads: usize) -> io::Result<()> {
+        let fd = duplicate(fd)?;
+        let outbox = self.threads().threads.next(threads)?;
+        self.share(slot, fd, outbox);
+        self.hand_over(slot);
+        self.post_letters();
+        Ok(())
+    }
+
+    fn threads(&mut self) -> &mut Threads {
+        let poller = &self.poller;
+        self.threads.get_or_insert_with(|| Threads {
+            inbox: Inbox::new(poller.waker()),
+            threads: IoThreads::default(),
+            told: Vec::new(),
+            arrivals: Vec::new(),
+            letters: Vec::new(),
+        })
+    }
+
+    fn share(&mut self, slot: u32, fd: std::os::fd::OwnedFd, outbox: Arc<Outbox>) {
+        let inbox = Arc::clone(&self.threads().inbox);
+        let Some(entry) = self.slots.get_mut(slot as usize) else {
+            return;
+        };
+        if let Some(Held::Own(mut connection)) = entry.connection.take() {
+            connection.transport = Transport::Threads;
+            let shared = Shared::new((slot, entry.generation), connection, fd, inbox, outbox);
+            entry.connection = Some(Held::Shared(Arc::clone(&shared)));
+            let arrivals = &mut self.threads().arrivals;
+            arrivals.push(shared);
+            if arrivals.len() == 1 {
+                // The call that this brings sends them on their way.
+                self.wake();
+            }
+        }
+    }
+
+    /// Takes a connection back from its I/O thread, if it has one: once this returns, that one touches neither it nor the descriptor.
+    pub(super) fn take_back(&mut self, slot: u32) {
+        let Some(entry) = self.slots.get_mut(slot as usize) else {
+            return;
+        };
+        let Some(shared) = shared(entry) else {
+            return;
+        };
+        if let Some((connection, pending)) = shared.take_back() {
+            publish(&mut self.table, slot, &connection);
+            self.slots[slot as usize].connection = Some(Held::Own(Connection {
+                transport: Transport::Fed,
+                ..connection
+            }));
+            self.events.fetch_all(pending);
+        }
+        if self.has_backlog() {
+            self.wake();
+        }
+    }
+
+    /// Sends what is queued of a connection of an I/O thread, as far as the kernel takes it, on this thread: something is about to happen to the
+    /// socket that must come behind. Afterwards the table tells what is with the kernel.
+    pub fn send_now(&mut self, slot: u32) {
+        let Some(shared) = self.slots.get(slot as usize).and_then(shared) else {
+            return;
+        };
+        let has_more = shared.send(&mut shared.io());
+        let view = shared.state().plain_view();
+        self.show(shared.id(), &view);
+        if has_more {
+            shared.post();
+        }
+    }
+
+    /// The same for all of them: the process is about to exit.
+    pub fn send_all_now(&mut self) {
+        if self.threads.is_some() {
+            for slot in 0..self.slots.len() {
+                self.send_now(slot as u32);
+            }
+        }
+    }
+
+    /// Takes what is queued to be sent of a connection of an I/O thread. None: it has none.
+    pub(super) fn take_output_back(&mut self, slot: u32) -> Option<Vec<u8>> {
+        let shared = shared(self.slots.get(slot as usize)?)?;
+        let _io = shared.io();
+        let mut state = shared.state();
+        let taken = state.output.take();
+        let view = state.plain_view();
+        drop(state);
+        self.show(shared.id(), &view);
+        Some(taken)
+    }
+
+    /// What was queued since the last time is the I/O thread's from now on. False: the connection has none.
+    pub(super) fn hand_over(&mut self, slot: u32) -> bool {
+        let Some(shared) = self.slots.get(slot as usize).and_then(shared) else {
+            return false;
+        };
+        let mut state = shared.state();
+        state.is_touched = false;
+        if state.output.is_empty() {
+            state.output.advance(0);
+        }
+        let view = state.view();
+        let must_post = state.must_post();
+        let is_untold = state.is_untold();
+        drop(state);
+        self.show(shared.id(), &view);
+        let threads = self.threads();
+        if is_untold {
+            threads.told.push(shared.id());
+        }
+        if must_post {
+            threads.letters.push(shared);
+        }
+        true
+    }
+
+    /// Posts the letters of a flush: one wake-up at most for each thread.
+    pub(super) fn post_letters(&mut self) {
+        let Some(threads) = &mut self.threads else {
+            return;
+        };
+        // A few threads at most, and nearly always one.
+        while let Some(first) = threads.letters.first() {
+            let outbox = Arc::clone(first.outbox());
+            let own = |shared: &mut Arc<Shared>| Arc::ptr_eq(shared.outbox(), &outbox);
+            outbox.post(threads.letters.extract_if(.., own).map(Letter::Look));
+        }
+    }
+
+    /// Fetches a part of the records of each connection that was told of, as far as there is room. False: there were none.
+    pub(super) fn fetch(&mut self) -> bool {
+        let Some(threads) = &mut self.threads else {
+            return false;
+        };
+        let mut told = std::mem::take(&mut threads.told);
+        let worked = !told.is_empty();
+        // Those of which there is more have their next turn behind the others.
+        let mut left = Vec::new();
+        let mut done = 0;
+        while done < told.len() && self.events.has_room() {
+            let (slot, generation) = told[done];
+            done += 1;
+            let entry = self.slots.get(slot as usize);
+            if let Some(shared) = entry
+                .filter(|entry| entry.generation == generation)
+                .and_then(shared)
+                && self.fetch_one(slot, generation, &shared)
+            {
+                left.push((slot, generation));
+            }
+        }
+        told.drain(..done);
+        told.append(&mut left);
+        self.threads().told = told;
+        self.post_letters();
+        worked
+    }
+
+    /// True: there is more.
+    fn fetch_one(&mut self, slot: u32, generation: u32, shared: &Arc<Shared>) -> bool {
+        let mut state = shared.state();
+        if let Some(pending) = state.fetch() {
+            self.events.fetch(pending);
+        }
+        let is_left = state.is_left();
+        let view = state.view();
+        let must_post = state.must_post();
+        drop(state);
+        self.show((slot, generation), &view);
+        if must_post {
+            self.threads().letters.push(Arc::clone(shared));
+        }
+        is_left
+    }
+
+    /// Learns which connections have records to fetch.
+    pub(super) fn open_inbox(&mut self) {
+        if let Some(threads) = &mut self.threads {
+            threads.inbox.take(&mut threads.told);
+        }
+    }
+
+    /// Has the I/O threads take over the connections that are new.
+    pub(super) fn send_off_arrivals(&mut self) {
+        if let Some(threads) = &mut self.threads {
+            for shared in threads.arrivals.drain(..) {
+                let outbox = Arc::clone(shared.outbox());
+                outbox.post([Letter::Arrival(shared)]);
+            }
+        }
+    }
+
+    /// Whether records wait to be fetched that nobody will tell of any more.
+    pub(super) fn has_told(&self) -> bool {
+        self.threads
+            .as_ref()
+            .is_some_and(|threads| !threads.told.is_empty())
+    }
+}
+
+impl Engine {
+    /// Shows JavaScript how a connection stands, and has it look when it waits for just that.
+    fn show(&mut self, (slot, generation): Id, view: &View) {
+        self.table.set(slot, table::QUEUED, view.queued);
+        self.table.set(slot, table::SENT, view.reached);
+        self.table.set(slot, table::BYTES_READ, view.read);
+        self.table.set(slot, table::BYTES_WRITTEN, view.written);
+        if view.is_news {
+            self.events.push_bare(Header {
+                kind: event::SENT,
+                flags: 0,
+                slot,
+                generation,
+                a: 0,
+                b: 0,
+            });
+            if !self.is_pumping {
+                self.wake();
+            }
+        }
+    }
+}
+
+fn shared(entry: &Slot) -> Option<Arc<Shared>> {
+    match entry.connection.as_ref()? {
+        Held::Shared(shared) => Some(Arc::clone(shared)),
+        Held::Own(_) => None,
+    }
+}

@@ -1,0 +1,313 @@
+//! Event records on their way to the event ring: made on a thread that may not touch it.
+
+use super::layout::{self, event, record};
+use std::collections::VecDeque;
+
+/// What a record's header says besides its payload.
+#[derive(Clone, Copy)]
+pub struct Header {
+    /// One of [`event`]'s kinds.
+    pub kind: u32,
+    /// Flags, without the kind's 8 bits.
+    pub flags: u32,
+    /// The connection's slot.
+    pub slot: u32,
+    /// Its generation.
+    pub generation: u32,
+    /// First operand.
+    pub a: u32,
+    /// Second operand.
+    pub b: u32,
+}
+
+impl Header {
+    /// The header's bytes, for a payload of `length`.
+    fn bytes(self, length: usize) -> [u8; HEADER] {
+        let mut bytes = [0; HEADER];
+        for (index, value) in [
+            (record::KIND, self.kind | self.flags << 8),
+            (record::SLOT, self.slot),
+            (record::GENERATION, self.generation),
+            (record::LENGTH, length as u32),
+            (record::A, self.a),
+            (record::B, self.b),
+        ] {
+            let at = index as usize * 4;
+            bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+        }
+        bytes
+    }
+}
+
+/// Where a connection's events are written.
+pub trait Records {
+    /// Whether one more record of any kind fits.
+    fn has_room(&self) -> bool;
+
+    /// Appends a record whose payload `fill` writes into the free bytes it is given; it returns how many it used, or None when they do not
+    /// suffice: then `fill_large` makes the payload on the heap. The caller has seen [`Self::has_room`].
+    fn push_with(
+        &mut self,
+        header: Header,
+        fill: impl FnOnce(&mut [u8]) -> Option<usize>,
+        fill_large: impl FnOnce() -> Vec<u8>,
+    );
+
+    /// Appends a record without payload; there is always room for one.
+    fn push_bare(&mut self, header: Header);
+
+    /// Appends a record with `payload`. The caller has seen [`Self::has_room`].
+    fn push(&mut self, header: Header, payload: &[u8]) {
+        self.push_with(
+            header,
+            |free| {
+                free.get_mut(..payload.len())?.copy_from_slice(payload);
+                Some(payload.len())
+            },
+            || payload.to_vec(),
+        );
+    }
+}
+
+/// Bytes of a record's header.
+const HEADER: usize = record::WORDS as usize * 4;
+
+/// A payload above this many bytes is handed over by its pointer: two more copies of it would cost JavaScript's thread more than the call that
+/// takes it.
+const INLINE_MAX: usize = 4 * 1024;
+
+/// Where an I/O thread writes the records of one connection while it parses, before they are put behind those that wait already.
+pub struct Draft {
+    bytes: Box<[u8]>,
+    tail: usize,
+    large: VecDeque<Vec<u8>>,
+}
+
+impl Draft {
+    /// An empty one, of `size` bytes.
+    pub fn new(size: usize) -> Self {
+        Self {
+            bytes: vec![0; size].into_boxed_slice(),
+            tail: 0,
+            large: VecDeque::new(),
+        }
+    }
+}
+
+impl Records for Draft {
+    fn has_room(&self) -> bool {
+        self.tail + layout::record_size(INLINE_MAX) + layout::record_size(0) <= self.bytes.len()
+    }
+
+    fn push_with(
+        &mut self,
+        mut header: Header,
+        fill: impl FnOnce(&mut [u8]) -> Option<usize>,
+        fill_large: impl FnOnce() -> Vec<u8>,
+    ) {
+        let start = self.tail + HEADER;
+        let length = match fill(&mut self.bytes[start..start + INLINE_MAX]) {
+            Some(length) => length,
+            None => {
+                self.large.push_back(fill_large());
+                header.flags |= event::OUT_OF_LINE;
+                0
+            }
+        };
+        self.bytes[self.tail..start].copy_from_slice(&header.bytes(length));
+        self.tail += layout::record_size(length);
+    }
+
+    /// The room for it is what [`Self::has_room`] leaves; nothing follows it before the draft is taken over.
+    fn push_bare(&mut self, header: Header) {
+        self.bytes[self.tail..self.tail + HEADER].copy_from_slice(&header.bytes(0));
+        self.tail += HEADER;
+    }
+}
+
+/// A connection's records that JavaScript's thread has not fetched.
+#[derive(Default)]
+pub struct Pending {
+    bytes: Vec<u8>,
+    /// Bytes from the front that were fetched.
+    start: usize,
+    /// Bytes of each part left: what came of one receive. JavaScript drains ticks between two of them, as Node does between two reads.
+    parts: VecDeque<usize>,
+    large: VecDeque<Vec<u8>>,
+    /// Bytes in `large`.
+    large_size: usize,
+}
+
+impl Pending {
+    /// Whether there is nothing to fetch.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.bytes.len()
+    }
+
+    /// Bytes held, payloads out of line included.
+    pub fn size(&self) -> usize {
+        self.bytes.len() - self.start + self.large_size
+    }
+
+    /// Takes over all that `draft` holds.
+    pub fn append(&mut self, draft: &mut Draft) {
+        if draft.tail > 0 {
+            self.parts.push_back(draft.tail);
+        }
+        self.bytes.extend_from_slice(&draft.bytes[..draft.tail]);
+        draft.tail = 0;
+        self.large_size += draft.large.iter().map(Vec::len).sum::<usize>();
+        self.large.append(&mut draft.large);
+    }
+
+    /// Appends a record without payload.
+    pub fn push_bare(&mut self, header: Header) {
+        self.bytes.extend_from_slice(&header.bytes(0));
+        self.parts.push_back(HEADER);
+    }
+
+    /// The first part, or the longest run of whole records at its front in at most `room` bytes.
+    pub fn first(&self, room: usize) -> &[u8] {
+        let length = self.parts.front().copied().unwrap_or_default();
+        let part = &self.bytes[self.start..self.start + length];
+        if part.len() <= room {
+            return part;
+        }
+        let mut end = 0;
+        while let Some(header) = part.get(end..end + HEADER) {
+            let next = end + layout::record_size(word(header, record::LENGTH) as usize);
+            if next > room {
+                break;
+            }
+            end = next;
+        }
+        &part[..end]
+    }
+
+    /// Drops `length` bytes of records, no more than the first part, as fetched; their payloads out of line go to `large`.
+    pub fn advance(&mut self, length: usize, large: &mut VecDeque<Vec<u8>>) {
+        if !self.large.is_empty() {
+            let fetched = &self.bytes[self.start..self.start + length];
+            for _ in 0..count_large(fetched) {
+                if let Some(payload) = self.large.pop_front() {
+                    self.large_size -= payload.len();
+                    large.push_back(payload);
+                }
+            }
+        }
+        self.start += length;
+        if let Some(part) = self.parts.front_mut() {
+            *part -= length;
+            if *part == 0 {
+                self.parts.pop_front();
+            }
+        }
+        if self.is_empty() {
+            // What a burst needed is not kept for as long as the connection idles.
+            if self.bytes.capacity() > 16 * 1024 {
+                self.bytes = Vec::new();
+            }
+            self.bytes.clear();
+            self.start = 0;
+        }
+    }
+
+    /// Takes over what `other` holds, behind what is here.
+    pub fn absorb(&mut self, mut other: Self) {
+        self.bytes.extend_from_slice(&other.bytes[other.start..]);
+        self.parts.append(&mut other.parts);
+        self.large_size += other.large_size;
+        self.large.append(&mut other.large);
+    }
+}
+
+/// How many of `records` have their payload out of line.
+fn count_large(records: &[u8]) -> usize {
+    let (mut at, mut count) = (0, 0);
+    while let Some(header) = records.get(at..at + HEADER) {
+        count += usize::from(word(header, record::KIND) >> 8 & event::OUT_OF_LINE != 0);
+        at += layout::record_size(word(header, record::LENGTH) as usize);
+    }
+    count
+}
+
+fn word(header: &[u8], index: u32) -> u32 {
+    let at = index as usize * 4;
+    u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: Header = Header {
+        kind: event::BODY,
+        flags: 0,
+        slot: 7,
+        generation: 2,
+        a: 3,
+        b: 4,
+    };
+
+    fn pending(payloads: &[&[u8]]) -> Pending {
+        let mut draft = Draft::new(64 * 1024);
+        let mut pending = Pending::default();
+        for payload in payloads {
+            assert!(draft.has_room());
+            draft.push(BODY, payload);
+        }
+        pending.append(&mut draft);
+        pending.append(&mut draft);
+        pending
+    }
+
+    #[test]
+    fn records_are_fetched_whole_and_in_order() {
+        let mut pending = pending(&[b"hello", b"", b"abcdefgh"]);
+        let mut large = VecDeque::new();
+        assert_eq!(pending.first(31).len(), 0, "none in part");
+        let first = pending.first(40).to_vec();
+        assert_eq!(first.len(), 32);
+        assert_eq!(&first[24..29], b"hello");
+        pending.advance(32, &mut large);
+        assert_eq!(pending.first(usize::MAX).len(), 24 + 32);
+        pending.advance(24 + 32, &mut large);
+        assert!(pending.is_empty() && large.is_empty());
+    }
+
+    #[test]
+    fn large_payloads_go_with_their_records() {
+        let mut pending = pending(&[b"a", &[1; INLINE_MAX + 1], b"b", &[2; INLINE_MAX + 2]]);
+        let mut large = VecDeque::new();
+        assert_eq!(pending.size(), 2 * 32 + 2 * 24 + 2 * INLINE_MAX + 3);
+        pending.advance(32 + 24, &mut large);
+        assert_eq!(large.pop_front().map(|p| p.len()), Some(INLINE_MAX + 1));
+        assert!(large.is_empty());
+        pending.advance(32 + 24, &mut large);
+        assert_eq!(large.pop_front().map(|p| p.len()), Some(INLINE_MAX + 2));
+        assert_eq!(pending.size(), 0);
+    }
+
+    #[test]
+    fn a_draft_has_room_until_a_record_of_the_largest_inline_size_might_not_fit() {
+        let mut draft = Draft::new(2 * layout::record_size(INLINE_MAX) + layout::record_size(0));
+        draft.push(BODY, &[0; INLINE_MAX]);
+        assert!(draft.has_room());
+        draft.push(BODY, b"x");
+        assert!(!draft.has_room());
+    }
+
+    #[test]
+    fn what_is_absorbed_comes_behind_as_a_part_of_its_own() {
+        let mut first = pending(&[b"a"]);
+        let mut rest = pending(&[b"b", b"c"]);
+        rest.advance(32, &mut VecDeque::new());
+        first.absorb(rest);
+        assert_eq!(first.first(usize::MAX)[24], b'a');
+        first.advance(32, &mut VecDeque::new());
+        first.push_bare(BODY);
+        assert_eq!(first.first(usize::MAX)[24], b'c');
+        first.advance(32, &mut VecDeque::new());
+        assert_eq!(first.first(usize::MAX).len(), 24);
+    }
+}
