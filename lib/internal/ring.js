@@ -432,6 +432,10 @@ module.exports = {
   get reading() {
     return reading;
   },
+  /** Whether what is numbered `reading` is being told of right now. */
+  get isReading() {
+    return inBatch;
+  },
   reference,
   release,
   releaseSlot,
