@@ -1,9 +1,9 @@
 'use strict';
 
 const { STATUS_CODES } = require('node:http');
-const net = require('node:net');
 
 const { codes } = require('./errors');
+const { LISTENING } = require('./internal/local');
 const { kServerConnection, onServerResponseClose } = require('./response');
 
 /**
@@ -92,29 +92,6 @@ function socketOnPause() {
   this[kServerConnection]?.conn.pause();
 }
 
-/**
- * A socket's `on` and its kin: who wants to hear the bytes themselves must get them from the socket, and so must the engine.
- * @param {'on' | 'addListener' | 'prependListener'} name
- */
-function socketListener(name) {
-  const original = net.Socket.prototype[name];
-  return function (/** @type {string} */ event, /** @type {any} */ listener) {
-    const conn = this[kServerConnection]?.conn;
-    if (conn === undefined) {
-      for (const each of Object.keys(socketListeners)) this[each] = net.Socket.prototype[each];
-    } else if (conn.isLent && (event === 'data' || event === 'readable')) {
-      conn.demote();
-    }
-    return original.call(this, event, listener);
-  };
-}
-
-const socketListeners = {
-  on: socketListener('on'),
-  addListener: socketListener('addListener'),
-  prependListener: socketListener('prependListener'),
-};
-
 function socketSetEncoding() {
   throw new codes.ERR_HTTP_SOCKET_ENCODING();
 }
@@ -130,10 +107,10 @@ function listen(socket) {
   socket.on('pause', socketOnPause);
   socket.setEncoding = socketSetEncoding;
   if (socket[kServerConnection].conn.isLent) {
-    // Seen by who lists the socket's properties, as in Node.
-    for (const [name, value] of Object.entries(socketListeners)) {
-      Object.defineProperty(socket, name, { configurable: true, enumerable: true, writable: true, value });
-    }
+    // The socket's own, seen by who lists its properties, as in Node. Over those of its prototype: they do the same.
+    socket.on = LISTENING.on;
+    socket.addListener = LISTENING.addListener;
+    socket.prependListener = LISTENING.prependListener;
   }
 }
 

@@ -123,16 +123,6 @@ impl Engine {
         self.poller.fd()
     }
 
-    /// Rows that the table needs for the next connection.
-    pub fn rows_needed(&self) -> usize {
-        self.slots.len() + usize::from(self.free.is_empty())
-    }
-
-    /// Rows that the table has.
-    pub fn rows(&self) -> usize {
-        self.table.rows()
-    }
-
     /// Moves the table to larger memory.
     pub fn grow_table(&mut self, memory: Memory) {
         self.table.grow(memory);

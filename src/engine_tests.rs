@@ -331,7 +331,10 @@ fn a_message_that_went_another_way_counts_and_sends_nothing() {
     rig.command(MESSAGE, (slot, 0), HEAD.len() as u32, &message());
     rig.flush().unwrap();
     assert!(rig.read().is_empty());
-    assert!(rig.engine.is_idle(slot).unwrap(), "both requests are answered");
+    assert!(
+        rig.engine.is_idle(slot).unwrap(),
+        "both requests are answered"
+    );
     let mut got = vec![0; message().len()];
     far.read_exact(&mut got).unwrap();
     assert_eq!(got, message());

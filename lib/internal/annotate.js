@@ -10,4 +10,7 @@ function annotate(object, key, value) {
   Object.defineProperty(object, key, { configurable: true, writable: true, value });
 }
 
-module.exports = { annotate };
+/** On a socket: the Connection that has taken it over. */
+const kConnection = Symbol('ferrohttp.connection');
+
+module.exports = { annotate, kConnection };

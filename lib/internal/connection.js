@@ -6,7 +6,7 @@ const net = require('node:net');
 const { Duplex } = require('node:stream');
 const { ERR_STREAM_DESTROYED } = require('../errors').codes;
 const { COMMAND, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
-const { annotate } = require('./annotate');
+const { annotate, kConnection } = require('./annotate');
 const { armKeepAlive, checkTimeouts } = require('./deadlines');
 const { onEvent, tellDrain, tellParseError } = require('./events');
 const { Fed } = require('./fed');
@@ -14,8 +14,6 @@ const { Local } = require('./local');
 const { Marks } = require('./marks');
 const { Threads } = require('./threads');
 const ring = require('./ring');
-
-const kConnection = Symbol('ferrohttp.connection');
 
 /** A body part that is sent from where it lies rather than copied into the ring, from this many bytes on. */
 const LARGE = 16 * 1024;

@@ -31,7 +31,12 @@ class Fed {
     if ('bytesWritten' in socket)
       Object.defineProperty(socket, 'bytesWritten', { configurable: true, get: bytesWritten });
     annotate(socket, kFed, this);
-    if (socket._handle) this.unwatch = watchOwner(socket._handle, () => this.connection.taken());
+    if (socket._handle) {
+      this.unwatch = watchOwner(socket._handle, () => {
+        // A socket that is destroyed takes its handle's reader away itself.
+        if (!socket.destroyed) this.connection.taken();
+      });
+    }
     if (isPaused) socket.pause();
   }
 

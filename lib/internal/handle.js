@@ -205,12 +205,11 @@ function makeReturned(base) {
 /**
  * Ends it: the handle is what it was, and counts what was moved meanwhile.
  * @param {any} handle
+ * @param {number} read bytes
+ * @param {number} written bytes
  */
-function giveBack(handle) {
-  const borrower = handle[kLent];
+function giveBack(handle, read, written) {
   let base = Object.getPrototypeOf(Object.getPrototypeOf(handle));
-  const read = borrower.bytesRead();
-  const written = borrower.bytesWritten();
   if (read > 0 || written > 0) {
     const before = handle[kMoved] ?? { read: 0, written: 0 };
     annotate(handle, kMoved, { read: before.read + read, written: before.written + written });

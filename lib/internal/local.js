@@ -5,16 +5,10 @@
 
 const { EventEmitter } = require('node:events');
 const net = require('node:net');
-const { annotate } = require('./annotate');
+const { kConnection } = require('./annotate');
 const { ROLE, TABLE } = require('./layout');
 const { giveBack, isLendable, lend } = require('./handle');
 const ring = require('./ring');
-
-/** Set on a socket whose descriptor is lent. */
-const kLocal = Symbol('ferrohttp.local');
-
-/** Functions of a socket that add listeners. */
-const LISTENING = ['on', 'addListener', 'prependListener'];
 
 /** The Borrower of handle.js. */
 class Local {
@@ -24,6 +18,8 @@ class Local {
     this.isReferenced = false;
     /** What `shutdown` waits for the queue to do. @type {(() => void) | null} */
     this.delayedShutdown = null;
+    /** The handle is being closed: nobody asks for its counts any more. */
+    this.isClosing = false;
   }
 
   /**
@@ -37,30 +33,22 @@ class Local {
   start() {
     const { socket } = this.connection;
     lend(socket._handle, this);
-    annotate(socket, kLocal, this);
-    annotate(socket, 'push', pushToLent);
+    Object.setPrototypeOf(socket, lentPrototype(Object.getPrototypeOf(socket)));
     // Node's server reads its sockets by a listener, and others count it. As an event's only: the stream must not begin to flow.
     if (this.connection.role === ROLE.SERVER) EventEmitter.prototype.on.call(socket, 'data', onOwnData);
-    Object.defineProperty(socket, 'writableLength', { configurable: true, get: writableLength });
-    // A server's connection has its own, and tells by readStart.
-    if (!Object.hasOwn(socket, 'on')) {
-      for (const name of LISTENING) {
-        annotate(socket, name, LISTENERS[name]);
-      }
-    }
     if (socket._handle.hasRef()) this.onReference(true);
   }
 
   stop() {
     const { socket } = this.connection;
     this.onReference(false);
-    EventEmitter.prototype.removeListener.call(socket, 'data', onOwnData);
-    delete socket.push;
-    delete socket.writableLength;
-    for (const name of LISTENING) if (socket[name] === LISTENERS[name]) delete socket[name];
-    socket[kLocal] = undefined;
+    if (this.connection.role === ROLE.SERVER) EventEmitter.prototype.removeListener.call(socket, 'data', onOwnData);
+    const base = bases.get(Object.getPrototypeOf(socket));
+    // Where somebody has put another over it meanwhile, it stays: it asks whether the descriptor is lent.
+    if (base !== undefined) Object.setPrototypeOf(socket, base);
     if (socket._handle) {
-      giveBack(socket._handle);
+      if (this.isClosing) giveBack(socket._handle, 0, 0);
+      else giveBack(socket._handle, this.bytesRead(), this.bytesWritten());
       socket._handle.reading = false;
     }
   }
@@ -114,6 +102,7 @@ class Local {
   }
 
   onClose() {
+    this.isClosing = true;
     this.connection.letGo();
   }
 
@@ -124,7 +113,7 @@ class Local {
   onReference(referenced) {
     if (this.isReferenced === referenced) return;
     this.isReferenced = referenced;
-    ring.engine.setReferenced(referenced);
+    ring.reference(referenced);
   }
 
   bytesRead() {
@@ -139,37 +128,75 @@ class Local {
 
 // --- asked of the socket ---------------------------------------------------------------------------------------------------
 
+/** @returns {Local | null} who has lent the socket's descriptor */
+function borrower(/** @type {any} */ socket) {
+  const transport = socket[kConnection]?.transport;
+  return transport instanceof Local ? transport : null;
+}
+
 const hasReader = (socket) =>
-  socket.listenerCount('data') > (socket[kLocal] ? socket.listenerCount('data', onOwnData) : 0) ||
+  socket.listenerCount('data') > (borrower(socket) ? socket.listenerCount('data', onOwnData) : 0) ||
   socket.listenerCount('readable') > 0;
 
 /** Stands for the engine, which reads the descriptor itself. */
 function onOwnData() {}
 
-/** A listener for the bytes themselves: the stream believes that a read is under way, and would not ask the handle. */
-const LISTENERS = Object.fromEntries(
-  LISTENING.map((name) => [
-    name,
-    /** @this {any} */
-    function (event, listener) {
-      if (event === 'data' || event === 'readable') this[kLocal]?.connection.demote();
-      return net.Socket.prototype[name].call(this, event, listener);
-    },
-  ]),
-);
+/**
+ * The methods that add listeners, for sockets whose descriptor may be lent. A listener for the bytes themselves must get them from the socket,
+ * and so must the engine: the stream believes that a read is under way, and would not ask the handle.
+ * @param {any} base a prototype of sockets
+ */
+function listening(base) {
+  const methods = {};
+  for (const name of ['on', 'addListener', 'prependListener']) {
+    methods[name] = function (/** @type {string} */ event, /** @type {any} */ listener) {
+      // A server's sockets have it of their own; as in Node, until it is found that nobody needs it any more.
+      if (this[kConnection] === undefined && Object.hasOwn(this, name)) this[name] = base[name];
+      else if (event === 'data' || event === 'readable') borrower(this)?.connection.demote();
+      return base[name].call(this, event, listener);
+    };
+  }
+  return methods;
+}
+
+/** Those of ordinary sockets. @type {any} */
+const LISTENING = listening(net.Socket.prototype);
+
+/** The prototypes of sockets whose descriptor is lent, by their own, and the other way round. @type {WeakMap<object, object>} */
+const lents = new WeakMap();
+/** @type {WeakMap<object, object>} */
+const bases = new WeakMap();
 
 /**
- * Somebody other than the engine brings bytes: from here on the socket brings them all.
- * @this {any}
+ * The prototype a socket has while its descriptor is lent: one for all of a class.
+ * @param {any} base the socket's own
  */
-function pushToLent(chunk, encoding) {
-  if (chunk !== null) this[kLocal]?.connection.demote();
-  return net.Socket.prototype.push.call(this, chunk, encoding);
+function lentPrototype(base) {
+  let lent = lents.get(base);
+  if (lent === undefined) {
+    lent = Object.create(base, {
+      writableLength: {
+        configurable: true,
+        /** The stream's own, and what waits in the engine. @this {any} */
+        get() {
+          return this._writableState.length + (borrower(this)?.connection.writableLength ?? 0);
+        },
+      },
+    });
+    Object.assign(/** @type {object} */ (lent), listening(base), {
+      /**
+       * Somebody other than the engine brings bytes: from here on the socket brings them all.
+       * @this {any}
+       */
+      push(chunk, encoding) {
+        if (chunk !== null) borrower(this)?.connection.demote();
+        return base.push.call(this, chunk, encoding);
+      },
+    });
+    lents.set(base, lent);
+    bases.set(lent, base);
+  }
+  return lent;
 }
 
-/** The stream's own, and what waits in the engine. @this {any} */
-function writableLength() {
-  return this._writableState.length + (this[kLocal]?.connection.writableLength ?? 0);
-}
-
-module.exports = { Local };
+module.exports = { LISTENING, Local };

@@ -4,7 +4,7 @@
 // the bytes, in a ring of their own: whoever parses by hand wants them at once, also in the midst of a batch.
 
 const { EVENT, RECORD, RING, ROLE } = require('./layout');
-const { engine, reserveRow } = require('./ring');
+const { engine, releaseSlot, takeSlot } = require('./ring');
 
 /** Room for one of the largest events and what the engine keeps free behind it. */
 const EVENTS_SIZE = 256 << 10;
@@ -17,7 +17,7 @@ let words;
 let bytes;
 
 /** Parsers that nobody has closed give their slots back when they are garbage. */
-const abandoned = new FinalizationRegistry((/** @type {number} */ slot) => engine.release(slot));
+const abandoned = new FinalizationRegistry(releaseSlot);
 
 /**
  * @typedef {object} ParsingEvent
@@ -46,8 +46,8 @@ function open(owner, requests, maxHeaderSize, lenientFlags) {
     bytes = Buffer.from(memory);
     engine.setAside(memory);
   }
-  reserveRow();
-  const slot = engine.openParser(requests ? ROLE.SERVER : ROLE.CLIENT, maxHeaderSize, lenientFlags);
+  const role = requests ? ROLE.SERVER : ROLE.CLIENT;
+  const slot = takeSlot(() => engine.openParser(role, maxHeaderSize, lenientFlags));
   abandoned.register(owner, slot, owner);
   return slot;
 }
@@ -58,7 +58,7 @@ function open(owner, requests, maxHeaderSize, lenientFlags) {
  */
 function close(owner, slot) {
   abandoned.unregister(owner);
-  engine.release(slot);
+  releaseSlot(slot);
 }
 
 /**

@@ -292,22 +292,37 @@ function between(fromLoop, began) {
 
 // --- connections ---------------------------------------------------------------------------------------------------------
 
-/** Makes room in the table for one connection more. */
-function reserveRow() {
-  const rows = engine.rowsNeeded();
-  if (rows > 0) {
+/** Slots in use: the engine takes free ones first, so there never are more of them than there were at a time. */
+let used = 0;
+
+/**
+ * Takes a slot, for which there is room in the table then.
+ * @param {() => number} open the slot, or minus an errno
+ */
+function takeSlot(open) {
+  const rows = table.length / TABLE.STRIDE;
+  if (used === rows) {
     table = new Float64Array(rows * 2 * TABLE.STRIDE);
     engine.growTable(table.buffer);
   }
+  const slot = open();
+  if (slot >= 0) used++;
+  return slot;
+}
+
+/** Gives a slot back. @param {number} slot */
+function releaseSlot(slot) {
+  engine.release(slot);
+  used--;
 }
 
 /** Attaches; a slot, or minus an errno. */
 function attach(connection, role, transport, fd, maxHead, leniency) {
-  reserveRow();
-  const slot =
+  const slot = takeSlot(() =>
     transport === TRANSPORT.THREADS
       ? engine.attachToThread(role, fd, maxHead, leniency, connection.ioThreads)
-      : engine.attach(role, transport, fd, maxHead, leniency);
+      : engine.attach(role, transport, fd, maxHead, leniency),
+  );
   if (slot >= 0) {
     connections[slot] = connection;
     connection.slot = slot;
@@ -325,8 +340,17 @@ function bind(connection, fd) {
 /** Forgets a connection; what it wrote is applied first. */
 function release(connection) {
   flush();
-  engine.release(connection.slot);
+  releaseSlot(connection.slot);
   connections[connection.slot] = undefined;
+}
+
+/** Attached connections whose sockets keep the process alive. */
+let references = 0;
+
+/** @param {boolean} isReferenced a connection keeps the process alive, or no longer does */
+function reference(isReferenced) {
+  references += isReferenced ? 1 : -1;
+  if (references === (isReferenced ? 1 : 0)) engine.setReferenced(isReferenced);
 }
 
 /** A figure of a connection, as of the last flush. */
@@ -356,6 +380,8 @@ module.exports = {
   },
   readEvents,
   readEventsNow,
+  reference,
   release,
-  reserveRow,
+  releaseSlot,
+  takeSlot,
 };

@@ -4,7 +4,7 @@ use super::callback::Callback;
 use super::uv::{PollHandle, Uv};
 use crate::engine::Engine;
 use napi::sys;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -18,8 +18,6 @@ pub struct Environment {
     pub(crate) engine: RefCell<Engine>,
     callback: Callback,
     poll: RefCell<Option<PollHandle>>,
-    /// Attached connections whose sockets keep the process alive.
-    references: Cell<usize>,
 }
 
 impl Environment {
@@ -39,7 +37,6 @@ impl Environment {
             engine: RefCell::new(engine),
             callback,
             poll: RefCell::new(None),
-            references: Cell::new(0),
         });
         if let Some(uv) = uv {
             let mut event_loop = ptr::null_mut();
@@ -78,19 +75,10 @@ impl Environment {
         self.poll.borrow().is_some()
     }
 
-    /// Counts a socket that keeps the process alive, or no longer does.
+    /// Whether attached connections keep the process alive.
     pub fn set_referenced(&self, referenced: bool) {
-        let before = self.references.get();
-        let after = if referenced {
-            before + 1
-        } else {
-            before.saturating_sub(1)
-        };
-        self.references.set(after);
-        if (before == 0) != (after == 0)
-            && let Some(poll) = self.poll.borrow().as_ref()
-        {
-            poll.set_referenced(after > 0);
+        if let Some(poll) = self.poll.borrow().as_ref() {
+            poll.set_referenced(referenced);
         }
     }
 

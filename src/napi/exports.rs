@@ -156,17 +156,6 @@ impl JsEngine {
         Ok(())
     }
 
-    /// Rows that the table lacks for the next connection.
-    #[napi(catch_unwind)]
-    pub fn rows_needed(&self) -> Result<u32> {
-        let engine = self.engine()?;
-        Ok(if engine.rows_needed() > engine.rows() {
-            engine.rows_needed() as u32
-        } else {
-            0
-        })
-    }
-
     /// Moves the table to a larger ArrayBuffer.
     #[napi(catch_unwind)]
     pub fn grow_table(&self, env: Env, table: ArrayBuffer<'_>) -> Result<()> {
@@ -328,7 +317,7 @@ impl JsEngine {
         Ok(vec![ms, kind.into()])
     }
 
-    /// Counts a connection that keeps the process alive, or no longer does.
+    /// Whether attached connections keep the process alive.
     #[napi(catch_unwind)]
     pub fn set_referenced(&self, referenced: bool) {
         self.environment.set_referenced(referenced);
