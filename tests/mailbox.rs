@@ -54,9 +54,16 @@ impl Line {
     }
 }
 
+/// All orders with at most three preemptions; all there are take seven minutes, with `LOOM_MAX_PREEMPTIONS` set to 9.
+fn model(run: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = builder.preemption_bound.or(Some(3));
+    builder.check(run);
+}
+
 #[test]
 fn a_reader_that_looks_before_it_sleeps_gets_every_letter() {
-    loom::model(|| {
+    model(|| {
         let line = Line::new();
         let writers = [1, 2].map(|letter| {
             let line = Arc::clone(&line);
@@ -71,7 +78,9 @@ fn a_reader_that_looks_before_it_sleeps_gets_every_letter() {
             line.mailbox.attend();
             line.mailbox.take(&mut got);
         }
-        writers.map(|writer| writer.join().unwrap());
+        writers
+            .into_iter()
+            .for_each(|writer| writer.join().unwrap());
         got.sort_unstable();
         assert_eq!(got, [1, 2]);
     });
@@ -79,7 +88,7 @@ fn a_reader_that_looks_before_it_sleeps_gets_every_letter() {
 
 #[test]
 fn a_reader_that_is_woken_for_whatever_is_new_gets_every_letter() {
-    loom::model(|| {
+    model(|| {
         let line = Line::new();
         let writers = [1, 2].map(|letter| {
             let line = Arc::clone(&line);
@@ -91,7 +100,9 @@ fn a_reader_that_is_woken_for_whatever_is_new_gets_every_letter() {
             line.poll.sleep();
             line.mailbox.take_and_rest(&mut got);
         }
-        writers.map(|writer| writer.join().unwrap());
+        writers
+            .into_iter()
+            .for_each(|writer| writer.join().unwrap());
         got.sort_unstable();
         assert_eq!(got, [1, 2]);
     });
@@ -106,7 +117,7 @@ struct Pending {
 
 #[test]
 fn records_put_behind_others_are_fetched_with_them_or_told_anew() {
-    loom::model(|| {
+    model(|| {
         let line = Line::new();
         let pending = Arc::new(Mutex::new(Pending::default()));
         let parser = {

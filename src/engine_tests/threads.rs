@@ -232,6 +232,7 @@ fn the_records_of_a_connection_that_turns_to_fed_come_before_what_it_is_fed() {
     // Until it was received: only the descriptor can tell.
     let began = Instant::now();
     let mut peeked = [0; 1];
+    let near = std::net::TcpStream::from(std::os::fd::OwnedFd::from(near));
     while near.peek(&mut peeked).is_ok_and(|count| count > 0) {
         assert!(began.elapsed() < PATIENCE);
         std::thread::yield_now();
@@ -243,7 +244,10 @@ fn the_records_of_a_connection_that_turns_to_fed_come_before_what_it_is_fed() {
         kinds(&seen),
         [event::HEAD, event::BODY, event::BODY, event::COMPLETE]
     );
-    assert_eq!((&seen[1].2[..], &seen[2].2[..]), (&b"abcd"[..], &b"efgh"[..]));
+    assert_eq!(
+        (&seen[1].2[..], &seen[2].2[..]),
+        (&b"abcd"[..], &b"efgh"[..])
+    );
 }
 
 #[test]
