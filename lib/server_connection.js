@@ -7,6 +7,7 @@ const { HOST_MAJOR, continueExpression, kIncomingMessage, kNeedDrain, kOnTimeout
 const { ConnResetException, codes } = require('./errors');
 const { rootApplications } = require('./express_rooting');
 const { complete, dumpUnread, isUntouched, kDetachAbortSignal, pushBody, setRequestHead } = require('./incoming');
+const { kIoThreads } = require('./io_threads');
 const { annotate } = require('./internal/annotate');
 const { Connection, HEAD } = require('./internal/connection');
 const { kFinished, kUniqueHeaders } = require('./outgoing');
@@ -123,6 +124,7 @@ class ServerConnection {
       resource: this.resource,
       maxHeaderSize: server.maxHeaderSize || 0,
       lenient: leniency(server.httpValidation, server.insecureHTTPParser),
+      ioThreads: server[kIoThreads],
     });
     listen(socket);
     socket._paused = false;
