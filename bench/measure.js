@@ -3,10 +3,12 @@
 // One function for each kind of scenario. Each measures its sides in turn, round after round, so that what the machine does
 // meanwhile meets all of them alike.
 
+const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
 const { setTimeout: delay } = require('node:timers/promises');
 const { apps, requestBody } = require('./apps');
+const { stage } = require('../scripts/stage');
 const { load } = require('./load');
 const { DISTURBED } = require('./summary');
 const { NativeServer } = require('./native');
@@ -264,11 +266,22 @@ function answered(socket, answer) {
  * @param {Side[]} sides
  * @param {Plan} plan
  */
-function measureRequire(_scenario, sides, plan) {
+async function measureRequire(_scenario, sides, plan) {
   const script = path.join(__dirname, 'children', 'require.js');
-  return alternate(sides, { ...plan, rounds: plan.rounds * REQUIRES_PER_ROUND }, async ({ engine, command }) => ({
-    require: Number(await runProgram(command, [script, engine])),
-  }));
+  // The package as its users have it, not the clone.
+  const ferrohttp = await stage();
+  try {
+    const modules = { node: 'node:http', ferrohttp };
+    return await alternate(
+      sides,
+      { ...plan, rounds: plan.rounds * REQUIRES_PER_ROUND },
+      async ({ engine, command }) => ({
+        require: Number(await runProgram(command, [script, modules[engine]])),
+      }),
+    );
+  } finally {
+    fs.rmSync(ferrohttp, { recursive: true, force: true });
+  }
 }
 
 const measures = { server: measureServer, client: measureClient, memory: measureMemory, require: measureRequire };

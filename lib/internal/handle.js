@@ -178,6 +178,28 @@ function lend(handle, borrower) {
   Object.setPrototypeOf(handle, lent);
 }
 
+/** Whom a handle that is being closed has for its borrower: giving it its own prototype back would be for nobody. @type {Borrower} */
+const NOBODY = {
+  onReadStart() {},
+  onReadStop() {},
+  beforeWrite: () => null,
+  afterWrite() {},
+  beforeShutdown: () => false,
+  onClose() {},
+  onTaken() {},
+  onReference() {},
+  bytesRead: () => 0,
+  bytesWritten: () => 0,
+};
+
+/**
+ * Ends it for a handle that is being closed.
+ * @param {any} handle
+ */
+function forsake(handle) {
+  handle[kLent] = NOBODY;
+}
+
 /** Bytes that were moved for a handle while it was lent. */
 const kMoved = Symbol('ferrohttp.moved');
 
@@ -205,11 +227,12 @@ function makeReturned(base) {
 /**
  * Ends it: the handle is what it was, and counts what was moved meanwhile.
  * @param {any} handle
- * @param {number} read bytes
- * @param {number} written bytes
  */
-function giveBack(handle, read, written) {
+function giveBack(handle) {
+  const borrower = handle[kLent];
   let base = Object.getPrototypeOf(Object.getPrototypeOf(handle));
+  const read = borrower.bytesRead();
+  const written = borrower.bytesWritten();
   if (read > 0 || written > 0) {
     const before = handle[kMoved] ?? { read: 0, written: 0 };
     annotate(handle, kMoved, { read: before.read + read, written: before.written + written });
@@ -225,4 +248,4 @@ function giveBack(handle, read, written) {
 /** Whether handles of this prototype have come back before. */
 const isReturned = (prototype) => returned.get(Object.getPrototypeOf(prototype)) === prototype;
 
-module.exports = { giveBack, isLendable, lend, watchOwner };
+module.exports = { forsake, giveBack, isLendable, lend, watchOwner };

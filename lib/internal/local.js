@@ -7,7 +7,7 @@ const { EventEmitter } = require('node:events');
 const net = require('node:net');
 const { annotate, kConnection } = require('./annotate');
 const { ROLE, TABLE } = require('./layout');
-const { giveBack, isLendable, lend } = require('./handle');
+const { forsake, giveBack, isLendable, lend } = require('./handle');
 const ring = require('./ring');
 
 /** Functions of a socket that bytes go through: who has put his own there is to see them. */
@@ -58,7 +58,7 @@ class Local {
     this.onReference(false);
     // Nobody has any use for what is left of a socket that closes.
     if (this.isClosing) {
-      if (socket._handle) giveBack(socket._handle, 0, 0);
+      if (socket._handle) forsake(socket._handle);
       return;
     }
     if (this.connection.role === ROLE.SERVER) EventEmitter.prototype.removeListener.call(socket, 'data', onOwnData);
@@ -69,7 +69,7 @@ class Local {
       for (const name of LISTENING) if (socket[name] === LISTENERS[name]) delete socket[name];
     }
     if (socket._handle) {
-      giveBack(socket._handle, this.bytesRead(), this.bytesWritten());
+      giveBack(socket._handle);
       socket._handle.reading = false;
     }
   }
