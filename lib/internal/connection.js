@@ -453,9 +453,12 @@ class Connection {
       return;
     }
     this.failure = error;
-    // The engine is done with this peer: the socket reads on, for its user, and for the end.
-    if (this.transport instanceof Local) this.demote();
-    tellParseError(this, error);
+    try {
+      tellParseError(this, error);
+    } finally {
+      // The engine is done with this peer: the socket reads on, for its user, and for the end. Not before: what it has sent is told with that.
+      this.demote();
+    }
   }
 
   /**
