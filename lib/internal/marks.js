@@ -18,7 +18,7 @@ let isTheirTick = false;
  * @param {() => void} run
  */
 function tellInTick(run) {
-  // A domain's member is to throw in a tick of its own: the domain is left before anything else could catch it.
+  // What a domain's member throws must be thrown in a tick of its own: out of a scope, the domain has been left before it is caught.
   isTheirTick = !(/** @type {any} */ (EventEmitter).usingDomains);
   try {
     run();
@@ -106,6 +106,10 @@ class Marks {
    * @param {Error | null} error why the bytes will never get there
    */
   callAll(error) {
+    if (/** @type {any} */ (EventEmitter).usingDomains) {
+      this.tellAll(error);
+      return;
+    }
     const { waiting } = this;
     this.waiting = [];
     let next = 0;
