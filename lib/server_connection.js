@@ -15,6 +15,7 @@ const {
 const { ConnResetException, codes } = require('./errors');
 const { rootApplications } = require('./express_rooting');
 const { complete, dumpUnread, isUntouched, kDetachAbortSignal, pushBody, setRequestHead } = require('./incoming');
+const { kIoThreads } = require('./io_threads');
 const { annotate } = require('./internal/annotate');
 const { Connection, HEAD } = require('./internal/connection');
 const { kFinished, kUniqueHeaders } = require('./outgoing');
@@ -131,6 +132,7 @@ class ServerConnection {
       resource: this.resource,
       maxHeaderSize: server.maxHeaderSize || 0,
       lenient: leniency(server.httpValidation, server.insecureHTTPParser),
+      ioThreads: server[kIoThreads],
     });
     listen(socket);
     socket._paused = false;

@@ -135,6 +135,7 @@ function ownSuites() {
 const NODE_SUITES = [
   [24, 'local'],
   [24, 'fed'],
+  [24, 'threads'],
   [20, 'local'],
 ];
 

@@ -97,6 +97,8 @@ class Connection {
     this.finishing = null;
     /** Why the peer's bytes are no longer parsed. @type {any} */
     this.failure = null;
+    /** A client's: which reading (`ring.reading`) brought the end of the last response. */
+    this.completedIn = -1;
     /** Where events go that must not be told now. @type {import('./later').Instead | null} */
     this.later = null;
   }

@@ -314,16 +314,6 @@ function read(fromLoop) {
   if (last !== undefined) between(fromLoop, began);
 }
 
-/** Ticks that Node runs in the midst of a connection's reading: one that throws ends it. */
-function runTicksBehind(connection) {
-  try {
-    runTicks();
-  } catch (error) {
-    connection.breakOff();
-    throw error;
-  }
-}
-
 /** Flags of records whose payload lies elsewhere. */
 const AWAY = EVENT.OUT_OF_LINE | EVENT.IN_SLAB;
 
@@ -344,6 +334,16 @@ const slabs = [];
 function lendSlab(number) {
   slabs[number] = Buffer.allocUnsafeSlow(SLAB_SIZE).buffer;
   engine.lendSlab(number, slabs[number]);
+}
+
+/** Ticks that Node runs in the midst of a connection's reading: one that throws ends it. */
+function runTicksBehind(connection) {
+  try {
+    runTicks();
+  } catch (error) {
+    connection.breakOff();
+    throw error;
+  }
 }
 
 /** What Node does between two connections' reads: ticks and microtasks; and sending early when somebody is slow. */
@@ -453,6 +453,10 @@ module.exports = {
   readEventsNow,
   get reading() {
     return reading;
+  },
+  /** Whether what is numbered `reading` is being told of right now. */
+  get isReading() {
+    return inBatch;
   },
   reference,
   release,
