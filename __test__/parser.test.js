@@ -385,3 +385,21 @@ test('a consumed stream is parsed before its socket sees it, and its end is the 
 test('a parser is of its own class', () => {
   assert.throws(() => HTTPParser.prototype.execute.call({}, Buffer.alloc(1)), TypeError);
 });
+
+test('a parser in its own callback takes no other bytes, and goes on with those it has', {
+  skip: stock && 'node mixes both',
+}, () => {
+  const { parser, log } = recorder(REQUEST);
+  parser[kOnBody] = () => {
+    assert.throws(
+      () => parser.execute(bytes('GET /inner HTTP/1.1\r\n\r\n')),
+      /ferrohttp: HTTPParser\.execute\(\) in a callback/,
+    );
+  };
+  const text = bytes('POST /outer HTTP/1.1\r\nContent-Length: 2\r\n\r\nabGET /next HTTP/1.1\r\n\r\n');
+  assert.strictEqual(parser.execute(text), text.length);
+  assert.deepStrictEqual(
+    log.map(([name, , , , url]) => (name === 'head' ? url : name)),
+    ['begin', '/outer', 'end', 'begin', '/next', 'end'],
+  );
+});

@@ -237,3 +237,31 @@ test('a server looks for late requests at its own interval, not at another serve
   late.write('Host: a\r\n\r\n');
   await late.read('answered;');
 });
+
+test('a head of too many fields is told with its bytes, and how far they were read', options, async (t) => {
+  if (Number.parseInt(process.versions.node, 10) < 22) return t.skip('dropped before Node 22');
+  const server = http.createServer();
+  server.maxHeadersCount = 2;
+  /** @type {any} */
+  let error;
+  server.on('clientError', (err, socket) => {
+    error = err;
+    socket.end('HTTP/1.1 499 Mine\r\n\r\n');
+  });
+  const port = await listen(t, server);
+  const head = 'GET /x HTTP/1.1\r\nHost: a\r\nAbc: 1\r\nDefg: 2\r\n\r\n';
+  assert.strictEqual(await exchange(port, head), 'HTTP/1.1 499 Mine\r\n\r\n');
+  assert.deepStrictEqual(
+    { code: error.code, bytesParsed: error.bytesParsed, rawPacket: String(error.rawPacket) },
+    { code: 'HPE_HEADER_OVERFLOW', bytesParsed: head.indexOf(' 2'), rawPacket: head },
+  );
+});
+
+test('no refusal is put behind a response that came before the bad bytes', options, async (t) => {
+  const port = await listen(
+    t,
+    http.createServer((_req, res) => res.end('answered')),
+  );
+  const answer = await exchange(port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\nnot http\r\n\r\n');
+  assert.match(answer, /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nanswered$/);
+});

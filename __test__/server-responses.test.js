@@ -223,3 +223,51 @@ test('a raw write of the socket keeps its place among the responses', options, a
   const text = await exchange(port, GET);
   assert.match(text, /\r\n\r\n3\r\none\r\nraw3\r\ntwo\r\n0\r\n\r\n$/);
 });
+
+test('who listens hears that a response has been sent before what was asked for behind end()', options, async (t) => {
+  const order = [];
+  const server = http.createServer((_req, res) => {
+    res.on('finish', () => order.push('finish'));
+    res.write('a', () => order.push('first'));
+    res.write('b', () => order.push('second'));
+    res.end(';');
+    process.nextTick(() => order.push('tick'));
+    Promise.resolve().then(() => order.push('reaction'));
+  });
+  const port = await listen(t, server);
+  const client = await dial(t, port);
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await client.read('0\r\n\r\n');
+  assert.deepStrictEqual(order, ['first', 'second', 'finish', 'tick', 'reaction']);
+});
+
+test('of pipelined responses each is done with before the next has been sent', options, async (t) => {
+  const order = [];
+  const server = http.createServer((req, res) => {
+    const name = req.url?.slice(1);
+    res.on('finish', () => order.push(`finish ${name}`));
+    res.on('close', () => order.push(`close ${name}`));
+    if (name === '1') setImmediate(() => setImmediate(() => res.end(';')));
+    else setImmediate(() => res.end(';'));
+  });
+  const port = await listen(t, server);
+  const client = await dial(t, port);
+  client.write([1, 2, 3].map((n) => `GET /${n} HTTP/1.1\r\nHost: a\r\n\r\n`).join(''));
+  for (let i = 0; i < 3; i++) await client.read(';');
+  while (order.length < 6) await new Promise(setImmediate);
+  assert.deepStrictEqual(order, ['finish 1', 'close 1', 'finish 2', 'close 2', 'finish 3', 'close 3']);
+});
+
+test('a response that is destroyed behind its end leaves the connection to the next', options, async (t) => {
+  const server = http.createServer(async (_req, res) => {
+    res.end('x;');
+    await null;
+    res.destroy();
+  });
+  const port = await listen(t, server);
+  const client = await dial(t, port);
+  for (let i = 0; i < 2; i++) {
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await client.read('x;');
+  }
+});

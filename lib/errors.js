@@ -198,6 +198,12 @@ const TABLE = [
   ['ERR_HTTP_SOCKET_ASSIGNED', Error, 'ServerResponse has an already assigned socket'],
   ['ERR_HTTP_SOCKET_ENCODING', Error, 'Changing the socket encoding is not allowed per RFC7230 Section 3.'],
   ['ERR_HTTP_TRAILER_INVALID', Error, 'Trailers are invalid with this transfer encoding'],
+  [
+    'ERR_INTERNAL_ASSERTION',
+    Error,
+    'This is caused by either a bug in Node.js or incorrect usage of Node.js internals.\n' +
+      'Please open an issue with this stack trace at https://github.com/nodejs/node/issues\n',
+  ],
   ['ERR_INVALID_ARG_TYPE', TypeError, invalidArgType],
   ['ERR_INVALID_ARG_VALUE', TypeError, invalidArgValue],
   ['ERR_INVALID_CHAR', TypeError, invalidChar],

@@ -199,6 +199,8 @@ members.setTimeout = function setTimeout(msecs, callback) {
  */
 members.destroy = function destroy(error) {
   if (this.destroyed) return this;
+  // One that has been sent has no socket any more: Node sends at once.
+  if (this.finished) this[kSocket]?.[kConnection]?.settleNow();
   this.destroyed = true;
   this[kErrored] = error;
   if (this[kSocket]) this[kSocket].destroy(error);

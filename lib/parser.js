@@ -144,6 +144,7 @@ class HTTPParser {
     if (!ArrayBuffer.isView(buffer)) throw new codes.ERR_INVALID_ARG_TYPE('buffer', 'ArrayBufferView', buffer);
     if (this.#stage === STAGE.NEW) throw new Error('ferrohttp: HTTPParser.execute() before initialize()');
     if (this.#stage === STAGE.EXECUTING || this.#stage === STAGE.PAUSING) {
+      // Node's goes on in the state of the outer call, and mixes both messages up: see ARCHITECTURE.md.
       throw new Error('ferrohttp: HTTPParser.execute() in a callback of the same parser');
     }
     if (this.#stage === STAGE.PAUSED) return parseError(PAUSED, 0);

@@ -85,8 +85,7 @@ ServerResponse.prototype.assignSocket = function assignSocket(socket) {
 
 /** @param {any} socket */
 ServerResponse.prototype.detachSocket = function detachSocket(socket) {
-  // Loaded when it is to fail: it takes longer to load than all of this folder's smaller files.
-  if (socket._httpMessage !== this) /** @type {any} */ (require('node:assert'))(false);
+  if (socket._httpMessage !== this) throw new codes.ERR_INTERNAL_ASSERTION();
   if (socket[kServerConnection] === undefined) socket.removeListener('close', onServerResponseClose);
   socket._httpMessage = null;
   this.socket = null;

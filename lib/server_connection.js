@@ -3,7 +3,15 @@
 const { AsyncResource } = require('node:async_hooks');
 const { channel } = require('node:diagnostics_channel');
 
-const { HOST_MAJOR, continueExpression, kIncomingMessage, kNeedDrain, kOnTimeout, leniency } = require('./common');
+const {
+  HOST_MAJOR,
+  METHODS_BY_CODE,
+  continueExpression,
+  kIncomingMessage,
+  kNeedDrain,
+  kOnTimeout,
+  leniency,
+} = require('./common');
 const { ConnResetException, codes } = require('./errors');
 const { rootApplications } = require('./express_rooting');
 const { complete, dumpUnread, isUntouched, kDetachAbortSignal, pushBody, setRequestHead } = require('./incoming');
@@ -189,7 +197,9 @@ class ServerConnection {
       socket.setTimeout(server.timeout || 0);
     }
     if (hasTooManyFields(text, startLength, server.maxHeadersCount)) {
-      this.refuseFields(text);
+      const version = `HTTP/${flags >>> (HEAD.VERSION_SHIFT + 8)}.${(flags >>> HEAD.VERSION_SHIFT) & 0xff}`;
+      const start = `${METHODS_BY_CODE[code]} ${text.slice(0, startLength)} ${version}\r\n`;
+      this.refuseFields(start, text.slice(startLength));
       return;
     }
     const req = new server[kIncomingMessage](socket);
@@ -322,17 +332,35 @@ class ServerConnection {
    * @param {string} trailers
    */
   onComplete(_conn, trailers) {
-    if (trailers !== '' && hasTooManyFields(trailers, 0, this.server.maxHeadersCount)) this.refuseFields(trailers);
+    if (trailers !== '' && hasTooManyFields(trailers, 0, this.server.maxHeadersCount)) this.refuseFields('', trailers);
     else if (this.incoming !== null) complete(this.incoming, trailers);
   }
 
-  /** @param {string} text where there are too many fields */
-  refuseFields(text) {
+  /**
+   * @param {string} start the bytes before the fields
+   * @param {string} text names and values joined by line feeds, of which there are too many
+   */
+  refuseFields(start, text) {
     const reason = 'Header overflow';
     const err = new Error(`Parse Error: ${reason}`);
-    const rawPacket = Buffer.from(text, 'latin1');
+    const { maxHeadersCount } = this.server;
+    const most = typeof maxHeadersCount === 'number' ? maxHeadersCount : MAX_FIELDS;
+    // The engine has not kept the bytes: as they would be without any more white space than is usual.
+    const raw = text.split('\n');
+    let fields = start;
+    let bytesParsed = 0;
+    for (let i = 0; i < raw.length; i += 2) {
+      // Told with the name of the first that is too many.
+      if (i === 2 * most) bytesParsed = fields.length + raw[i].length + 1;
+      fields += `${raw[i]}: ${raw[i + 1]}\r\n`;
+    }
     this.conn.handler = DEAF;
-    Object.assign(err, { code: 'HPE_HEADER_OVERFLOW', reason, bytesParsed: rawPacket.length, rawPacket });
+    Object.assign(err, {
+      code: 'HPE_HEADER_OVERFLOW',
+      reason,
+      bytesParsed,
+      rawPacket: Buffer.from(`${fields}\r\n`, 'latin1'),
+    });
     this.onParseError(this.conn, err);
   }
 
@@ -438,9 +466,9 @@ class ServerConnection {
 
   /** @param {any} req answered, and not held by the connection once it is read */
   releaseIncoming(req) {
-    if (this.incoming !== req || !req.complete) return;
-    if (isUntouched(req) || req.readableEnded) this.incoming = null;
-    else req.on('end', clearIncoming);
+    if (this.incoming !== req) return;
+    if (req.complete && (isUntouched(req) || req.readableEnded)) this.incoming = null;
+    else if (!isUntouched(req)) req.on('end', clearIncoming);
   }
 
   /** The socket's descriptor goes to another process, which will answer: this one's response has no socket any more. */

@@ -263,6 +263,12 @@ class Connection {
     if (this.transport instanceof Fed) this.transport.settle();
   }
 
+  /** The same, and tells those who wait for it and have no listeners. */
+  settleNow() {
+    this.flush();
+    this.transport?.settle();
+  }
+
   /**
    * The response to the next request may come from now on, before the request is sent.
    * @param {number} expect EXPECT
@@ -329,7 +335,11 @@ class Connection {
    * @returns {boolean} whether the writer may go on
    */
   written(kind, size, sent) {
-    if (sent != null) this.marks.add(sent);
+    if (sent != null && this.marks.add(sent)) {
+      // A stream that is written to is corked until the next tick; its end is written at once.
+      if (kind === COMMAND.BODY) process.nextTick(ring.hurry);
+      else ring.hurry();
+    }
     if (this.socket.timeout) this.socket._unrefTimer();
     const isBelowMark = this.isBelowMark(size);
     this.unflushed += size;
@@ -455,9 +465,12 @@ class Connection {
       return;
     }
     this.failure = error;
-    // The engine is done with this peer: the socket reads on, for its user, and for the end.
-    if (this.transport instanceof Local) this.demote();
-    tellParseError(this, error);
+    try {
+      tellParseError(this, error);
+    } finally {
+      // The engine is done with this peer: the socket reads on, for its user, and for the end. Not before: what it has sent is told with that.
+      this.demote();
+    }
   }
 
   /**

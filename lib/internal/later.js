@@ -1,6 +1,5 @@
 'use strict';
 
-const { setImmediate } = require('node:timers');
 const { copy, onEvent } = require('./events');
 const { EVENT } = require('./layout');
 
@@ -13,10 +12,24 @@ const { EVENT } = require('./layout');
  * @property {() => void} tell the events are due
  */
 
+/** How often ticks may lead to promises' reactions and those to ticks again, and still come first. */
+const ROUNDS = 4;
+
+/**
+ * Calls `later.tell` when what has been asked for so far has run: ticks, all that they ask for, and the reactions behind them, so many times.
+ * Within the callback that is going on: the end of the same socket may be the next.
+ * @param {Later} later
+ * @param {number} rounds
+ */
+function wait(later, rounds) {
+  if (rounds === 0) later.tell();
+  else queueMicrotask(() => process.nextTick(wait, later, rounds - 1));
+}
+
 /**
  * Events of a connection that came with a part of a request's body, behind which ticks are to run first: where Node's parser reads the handle
- * itself, they run in between. Here the bytes come by a 'data' event, in the midst of which ticks cannot be run safely: the events wait for
- * the callback's end, and for all that its ticks begin.
+ * itself, they run in between. Here the bytes come by a 'data' event, in the midst of which ticks cannot be run safely: the events wait until
+ * they have run by themselves.
  * @implements {Instead}
  */
 class Later {
@@ -30,7 +43,8 @@ class Later {
   /** As Connection's onEvent. The ring may be written anew before it is told. */
   keep(kind, flags, a, b, bytes, start, end) {
     const payload = copy(bytes, start, end);
-    if (this.events.push([kind, flags, a, b, payload, 0, payload.length]) === 1) setImmediate(() => this.tell());
+    const count = this.events.push([kind, flags, a, b, payload, 0, payload.length]);
+    if (count === 1) process.nextTick(wait, this, ROUNDS);
   }
 
   /** Tells of all that came before the next part of a body; that begins another wait. */

@@ -8,6 +8,7 @@ const net = require('node:net');
 const { annotate, kConnection } = require('./annotate');
 const { ROLE, TABLE } = require('./layout');
 const { forsake, giveBack, isLendable, lend } = require('./handle');
+const { endTheirTick } = require('./marks');
 const ring = require('./ring');
 
 /** Functions of a socket that bytes go through: who has put his own there is to see them. */
@@ -78,7 +79,13 @@ class Local {
     const { connection } = this;
     const { marks } = connection;
     const reached = ring.figure(connection, TABLE.SENT);
-    while (marks.tellNext(reached)) if (connection.transport !== this) return;
+    const { socket } = connection;
+    const message = socket._httpMessage;
+    while (marks.tellNext(reached)) {
+      if (connection.transport !== this) return;
+      // Node writes the next message when this one is done with: who listens to that one hears it in another tick.
+      if (socket._httpMessage !== message) endTheirTick();
+    }
     if (ring.figure(connection, TABLE.QUEUED) === 0) {
       const shutdown = this.delayedShutdown;
       this.delayedShutdown = null;

@@ -3,11 +3,34 @@
 // Who waits for bytes to be with the kernel, in the order of the bytes.
 
 const { AsyncResource } = require('node:async_hooks');
+const EventEmitter = require('node:events');
 
 /** Called when the bytes of a message are all with the kernel, or never will be. @type {unique symbol} */
 const kSent = Symbol('kSent');
 
 /** @typedef {((error: Error | null) => void) | { [kSent](error: Error | null): void, _eventsCount?: number }} Sent */
+
+/** A tick is running that has come for those who listen. */
+let isTheirTick = false;
+
+/**
+ * Runs what tells those who wait, in a tick that was asked for when they began to wait: they need no other.
+ * @param {() => void} run
+ */
+function tellInTick(run) {
+  // What a domain's member throws must be thrown in a tick of its own: out of a scope, the domain has been left before it is caught.
+  isTheirTick = !(/** @type {any} */ (EventEmitter).usingDomains);
+  try {
+    run();
+  } finally {
+    isTheirTick = false;
+  }
+}
+
+/** What comes now is told in ticks of its own. */
+function endTheirTick() {
+  isTheirTick = false;
+}
 
 class Marks {
   constructor() {
@@ -23,11 +46,15 @@ class Marks {
     return this.waiting.length === 0;
   }
 
-  /** @param {Sent} sent */
+  /**
+   * @param {Sent} sent
+   * @returns {boolean} whether somebody listens
+   */
   add(sent) {
     // Who listens hears it in the context of the write, as from a stream.
     const hasListeners = typeof sent === 'function' || sent._eventsCount !== 0;
     this.waiting.push(sent, hasListeners ? new AsyncResource('HTTPOUTGOINGMESSAGE') : null);
+    return hasListeners;
   }
 
   /**
@@ -64,6 +91,11 @@ class Marks {
   tell(sent, resource, error) {
     if (resource === null && this.ticks === 0) return sent[kSent](error);
     this.ticks++;
+    if (isTheirTick && this.ticks === 1) {
+      if (resource === null) call(this, sent, error);
+      else resource.runInAsyncScope(call, null, this, sent, error);
+      return;
+    }
     // A tick, as from a stream: also in that what a domain's member throws is that domain's.
     if (resource === null) process.nextTick(call, this, sent, error);
     else resource.runInAsyncScope(process.nextTick, process, call, this, sent, error);
@@ -74,6 +106,10 @@ class Marks {
    * @param {Error | null} error why the bytes will never get there
    */
   callAll(error) {
+    if (/** @type {any} */ (EventEmitter).usingDomains) {
+      this.tellAll(error);
+      return;
+    }
     const { waiting } = this;
     this.waiting = [];
     let next = 0;
@@ -105,4 +141,4 @@ function call(marks, sent, error) {
   else sent[kSent](error);
 }
 
-module.exports = { Marks, kSent };
+module.exports = { Marks, endTheirTick, kSent, tellInTick };

@@ -4,6 +4,7 @@
 // One engine for each environment (the main thread, each worker): this module is loaded once in each.
 
 const { COMMAND, EVENT, RECORD, RING, ROLE, TABLE, TRANSPORT } = require('./layout');
+const { endTheirTick, tellInTick } = require('./marks');
 const { Engine } = require('./native');
 
 const EVENTS_SIZE = 1 << 20;
@@ -167,7 +168,26 @@ function schedule() {
 
 function onTick() {
   isScheduled = false;
-  if (!inBatch) batch(false);
+  tellInTick(inBatch ? sendInBatch : batchOfTick);
+}
+
+function batchOfTick() {
+  batch(false);
+}
+
+/** What was written so far in a batch goes out before its end: somebody waits to hear that it has, and it would be told in a tick by Node. */
+function sendInBatch() {
+  try {
+    flush();
+    settle();
+  } finally {
+    if (awaiting.length > 0) hurry();
+  }
+}
+
+/** Flushes in a tick, also in the midst of a batch. */
+function hurry() {
+  if (!isScheduled) schedule();
 }
 
 /** Has `connection.settle()` called after the next flush. */
@@ -189,6 +209,7 @@ function settle() {
         throw error;
       }
     }
+    endTheirTick();
     flush();
   }
 }
@@ -414,6 +435,7 @@ module.exports = {
   COMMAND,
   attach,
   awaitOutput,
+  hurry,
   beginReading,
   bind,
   command,
