@@ -523,6 +523,7 @@ class Connection {
   letGo() {
     this.later?.tell();
     if (this.transport === null) return;
+    this.lingers = this.role === ROLE.CLIENT;
     ring.flush();
     const sent = this.transport instanceof Local ? this.marks.takeReached(ring.figure(this, TABLE.SENT)) : null;
     this.release();
@@ -558,11 +559,14 @@ class Pending {
   }
 
   start() {
+    // Behind all listeners of 'connect': as in Node, one that destroys the request is in time.
+    this.connection.socket.once('ready', onReady);
     this.connection.socket.once('connect', onConnect);
     this.connection.socket.on('close', this.connection.onSocketClose);
   }
 
   stop() {
+    this.connection.socket.removeListener('ready', onReady);
     this.connection.socket.removeListener('connect', onConnect);
     this.connection.socket.removeListener('close', this.connection.onSocketClose);
   }
@@ -570,10 +574,15 @@ class Pending {
   settle() {}
 }
 
-/** @this {any} the socket */
+/** @this {any} the socket: one that another plays may never say 'ready' */
 function onConnect() {
+  process.nextTick(() => onReady.call(this));
+}
+
+/** @this {any} the socket */
+function onReady() {
   const connection = this[kConnection];
-  if (connection === undefined) return;
+  if (!(connection?.transport instanceof Pending)) return;
   ring.flush();
   connection.transport.stop();
   // What the user wrote to the connecting socket himself went out first; what he still has to write would cross ours.

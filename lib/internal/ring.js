@@ -253,7 +253,7 @@ function read(fromLoop) {
   while (hasEvents()) {
     const at = eventWords[RING.HEAD];
     const word = at >> 2;
-    const connection = connections[eventWords[word + RECORD.SLOT]];
+    const connection = lingering(last, word) ?? connections[eventWords[word + RECORD.SLOT]];
     if (connection !== last) {
       const previous = last;
       last = connection;
@@ -284,6 +284,20 @@ function read(fromLoop) {
     if (fromLoop && (kindAndFlags & 0xff) === EVENT.BODY && connection.role === ROLE.SERVER) runTicks();
   }
   if (last !== undefined) between(fromLoop, began);
+}
+
+/**
+ * A client's socket that one of its own listeners destroyed: Node's parser goes on to the end of what was read, so that a response which had
+ * come whole is complete.
+ * @param {any} last whose record was the one before
+ * @param {number} word where the next one lies
+ * @returns {any} `last`, when that is its connection
+ */
+function lingering(last, word) {
+  if (last === undefined || !last.lingers || last.slot !== eventWords[word + RECORD.SLOT]) return undefined;
+  const kind = eventWords[word + RECORD.KIND] & 0xff;
+  const isParsers = kind === EVENT.HEAD || kind === EVENT.BODY || kind === EVENT.COMPLETE || kind === EVENT.PARSE_ERROR;
+  return isParsers && last.generation === eventWords[word + RECORD.GENERATION] ? last : undefined;
 }
 
 /** What Node does between two connections' reads: ticks and microtasks; and sending early when somebody is slow. */
