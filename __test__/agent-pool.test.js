@@ -88,10 +88,15 @@ test('bytes on an idle socket are never taken for a response', async () => {
   await close();
 });
 
-test('bytes that came on an idle socket are seen before the loop has told of them', { skip: stock }, async () => {
+/** Stock http is not asked for it; and on `threads` the bytes may be with a thread, where no system call finds them. */
+const skip = stock || process.env.FERROHTTP_DRIVER === 'threads';
+
+test('bytes that came on an idle socket are seen before the loop has told of them', { skip }, async () => {
   const { peer, agent, name, get, close } = await pool();
   await answer(get('/one'));
   await until(() => agent.freeSockets[name]);
+  // In a turn of its own: what is read together is looked at but once.
+  await new Promise((resolve) => setTimeout(resolve, 5));
   // It is with the kernel when write() returns, and nobody has had a turn to read it when the next request asks for a socket.
   peer.sockets[0].write(response('poison'));
   const req = get('/two');
@@ -100,7 +105,7 @@ test('bytes that came on an idle socket are seen before the loop has told of the
   await close();
 });
 
-test('a request that waited is not given a socket with bytes on it', { skip: stock }, async () => {
+test('a request that waited is not given a socket with bytes on it', { skip }, async () => {
   const { peer, agent, get, close } = await pool({ maxSockets: 1 });
   const first = get('/one');
   const second = answer(get('/two'));
