@@ -559,24 +559,39 @@ class Pending {
   }
 
   start() {
-    // Behind all listeners of 'connect': as in Node, one that destroys the request is in time.
-    this.connection.socket.once('ready', onReady);
     this.connection.socket.once('connect', onConnect);
     this.connection.socket.on('close', this.connection.onSocketClose);
   }
 
   stop() {
-    this.connection.socket.removeListener('ready', onReady);
-    this.connection.socket.removeListener('connect', onConnect);
-    this.connection.socket.removeListener('close', this.connection.onSocketClose);
+    const { socket } = this.connection;
+    socket.removeListener('ready', onReady);
+    socket.removeListener('connect', onConnect);
+    if (Object.getOwnPropertyDescriptor(socket, 'writableLength')?.get === writableLengthOfPending) {
+      delete socket.writableLength;
+    }
+    socket.removeListener('close', this.connection.onSocketClose);
   }
 
   settle() {}
 }
 
-/** @this {any} the socket: one that another plays may never say 'ready' */
+/** @this {any} the socket */
 function onConnect() {
+  if (this.listenerCount('connect') === 0) {
+    onReady.call(this);
+    return;
+  }
+  // Behind those who listen too: as in Node, one that destroys the request is in time. What they write is queued, and they may look.
+  Object.defineProperty(this, 'writableLength', { configurable: true, get: writableLengthOfPending });
+  this.once('ready', onReady);
+  // A socket that somebody plays may not say it.
   process.nextTick(() => onReady.call(this));
+}
+
+/** @this {any} the socket */
+function writableLengthOfPending() {
+  return this._writableState.length + (this[kConnection]?.writableLength ?? 0);
 }
 
 /** @this {any} the socket */
