@@ -9,6 +9,7 @@ const { annotate, kConnection } = require('./annotate');
 const { armKeepAlive, checkTimeouts } = require('./deadlines');
 const { onEvent, tellDrain, tellParseError } = require('./events');
 const { Fed } = require('./fed');
+const { isPlain } = require('./handle');
 const { Local } = require('./local');
 const { Marks } = require('./marks');
 const { Threads } = require('./threads');
@@ -115,7 +116,7 @@ class Connection {
     const { ioThreads } = connection;
     const lentTo = ioThreads > 0 ? TRANSPORT.THREADS : TRANSPORT.LOCAL;
     annotate(socket, kConnection, connection);
-    if (!FED_ONLY && socket.connecting && Local.isPlain(socket)) {
+    if (!FED_ONLY && socket.connecting && isPlain(socket)) {
       attach(TRANSPORT.PENDING, -1);
       connection.start(new Pending(connection));
     } else if (!FED_ONLY && Local.isPossible(socket) && attach(lentTo, socket._handle.fd) >= 0) {
@@ -513,7 +514,7 @@ class Connection {
     const marks = this.marks.take();
     const wasLocal = this.transport instanceof Local;
     this.release();
-    if (output.length > 0) this.socket.write(output, (error) => marks.callAll(error ?? null));
+    if (output.length > 0) this.socket.write(output, (error) => marks.tellAll(error ?? null));
     else marks.tellAll(null);
     if (wasLocal) this.readAgain();
     return unread;

@@ -4,14 +4,10 @@
 // meanwhile comes here.
 
 const { EventEmitter } = require('node:events');
-const net = require('node:net');
 const { annotate, kConnection } = require('./annotate');
 const { ROLE, TABLE } = require('./layout');
-const { giveBack, isLendable, lend } = require('./handle');
+const { giveBack, isLendable, isPlain, lend } = require('./handle');
 const ring = require('./ring');
-
-/** Functions of a socket that bytes go through: who has put his own there is to see them. */
-const MOVING = ['write', 'end', 'push', 'read', '_write', '_writev', '_read'];
 
 /** The Borrower of handle.js. */
 class Local {
@@ -30,15 +26,7 @@ class Local {
    * @param {any} socket
    */
   static isPossible(socket) {
-    return Local.isPlain(socket) && isLendable(socket) && !hasReader(socket);
-  }
-
-  /**
-   * Whether it is a net.Socket through which the bytes go as Node has it.
-   * @param {any} socket
-   */
-  static isPlain(socket) {
-    return socket instanceof net.Socket && MOVING.every(isNodes, socket);
+    return isPlain(socket) && isLendable(socket) && !hasReader(socket);
   }
 
   start() {
@@ -148,11 +136,6 @@ class Local {
 }
 
 // --- asked of the socket ---------------------------------------------------------------------------------------------------
-
-/** @this {any} the socket: MSW's is another's go-between, and shows that one's handle as its own. @param {string} name */
-function isNodes(name) {
-  return this[name] === /** @type {any} */ (net.Socket.prototype)[name];
-}
 
 /** @returns {Local | null} who has lent the socket's descriptor */
 function borrower(/** @type {any} */ socket) {
