@@ -173,6 +173,7 @@ describe('the ledger', () => {
     new Ledger(24, 'local', one).add('c.js', 'Error: x');
     assert.deepEqual(one.node24, { 'c.js': { local: 'not yet: Error: x' } });
     new Ledger(24, 'fed', one).add('c.js', 'Error: y');
+    new Ledger(24, 'threads', one).add('c.js', 'Error: z');
     assert.deepEqual(one.node24, { 'c.js': 'not yet: Error: x' });
   });
 
@@ -180,6 +181,6 @@ describe('the ledger', () => {
     const one = all();
     new Ledger(24, 'local', one).remove('a.js');
     new Ledger(24, 'fed', one).remove('b.js');
-    assert.deepEqual(one.node24, { 'a.js': { fed: 'everywhere' } });
+    assert.deepEqual(one.node24, { 'a.js': { fed: 'everywhere', threads: 'everywhere' } });
   });
 });

@@ -7,6 +7,7 @@ const { debuglog } = require('node:util');
 const { validateNumber, validateOneOf, validateString } = require('./validators');
 const { isFit, parkSocket } = require('./client_connection');
 const { mergeOptions } = require('./client_options');
+const { checkIoThreads } = require('./io_threads');
 const { connectToProxy, envOfProxies, kProxy, ProxyConfig, usesProxy } = require('./proxy');
 
 const debug = debuglog('http');
@@ -76,6 +77,7 @@ function Agent(options) {
   if (typeof proxyEnv === 'object' && proxyEnv !== null) this[kProxy] = ProxyConfig.fromEnv(proxyEnv, this.protocol);
 
   validateOneOf(this.scheduling, 'scheduling', ['fifo', 'lifo']);
+  checkIoThreads(this.options.ioThreads);
   if (this.maxTotalSockets === undefined) this.maxTotalSockets = Infinity;
   else validateNumber(this.maxTotalSockets, 'maxTotalSockets', 1);
 

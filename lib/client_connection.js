@@ -188,7 +188,13 @@ function engage(req, socket) {
   }
   annotate(socket, kLeniency, lenient);
   annotate(socket, kMaxHeaderSize, maxHeaderSize);
-  return Connection.attach(socket, responses, { role: 'client', resource: req[kResource], maxHeaderSize, lenient });
+  return Connection.attach(socket, responses, {
+    role: 'client',
+    resource: req[kResource],
+    maxHeaderSize,
+    lenient,
+    ioThreads: req.agent?.options?.ioThreads,
+  });
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

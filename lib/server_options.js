@@ -3,6 +3,7 @@
 const http = require('./internal/host');
 
 const { codes } = require('./errors');
+const { checkIoThreads, kIoThreads } = require('./io_threads');
 const { validateBoolean, validateFunction, validateInteger, validateObject, validateOneOf } = require('./validators');
 
 /**
@@ -66,6 +67,7 @@ function storeConnectionOptions(server, options) {
     }
   }
   server.httpValidation = httpValidation;
+  server[kIoThreads] = checkIoThreads(options.ioThreads);
 }
 
 /**

@@ -145,6 +145,7 @@ async function ownSuites() {
 const NODE_SUITES = [
   [24, 'local'],
   [24, 'fed'],
+  [24, 'threads'],
   [20, 'local'],
 ];
 

@@ -279,7 +279,7 @@ impl Engine {
                 ..
             }) => self.poller.give_back(&socket),
             Held::Own(_) => {}
-            Held::Shared(shared) => shared.close(),
+            Held::Shared(shared) => self.close_shared(&shared),
         }
         Ok(())
     }

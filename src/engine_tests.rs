@@ -1,5 +1,7 @@
 //! The engine on real descriptors, without JavaScript: the test plays its part on the rings.
 
+mod threads;
+
 use crate::engine::{Attach, Engine, Misuse};
 use crate::ring::commands::Command;
 use crate::ring::layout::{command, event, framing, record, ring, role, table, transport};

@@ -2,6 +2,9 @@
 
 use std::collections::VecDeque;
 
+/// Bytes of memory that a connection keeps while nothing is queued.
+const SMALL: usize = 16 * 1024;
+
 /// A connection's output queue.
 #[derive(Default)]
 pub struct Output {
@@ -54,20 +57,37 @@ impl Output {
         }
     }
 
-    /// Takes back what [`Self::lend`] gave, of which the first `sent` bytes were sent.
-    pub fn take_back(&mut self, lent: Lent, sent: usize) {
+    /// Makes room for `length` bytes more in memory that `spare` may have, instead of new memory, each of whose pages costs a fault.
+    pub fn make_room(&mut self, length: usize, spare: impl FnOnce(usize) -> Option<Vec<u8>>) {
+        let needed = self.bytes.len() - self.start + length;
+        if needed <= self.bytes.capacity() - self.start {
+            return;
+        }
+        if let Some(mut memory) = spare(needed) {
+            memory.clear();
+            memory.extend_from_slice(&self.bytes[self.start..]);
+            self.bytes = memory;
+            self.start = 0;
+        } else {
+            self.bytes.reserve_exact(length);
+        }
+    }
+
+    /// Takes back what [`Self::lend`] gave, of which the first `sent` bytes were sent. Large memory that is needed no more is returned.
+    pub fn take_back(&mut self, lent: Lent, sent: usize) -> Option<Vec<u8>> {
         let is_left = sent < self.lent;
         self.lent = 0;
-        // What was queued meanwhile goes behind; memory that all was sent of serves again, unless there is newer.
-        if is_left || self.bytes.is_empty() {
+        // What was queued meanwhile goes behind; small memory that all was sent of serves again, unless there is newer.
+        if is_left || (self.bytes.is_empty() && lent.bytes.capacity() <= SMALL) {
             let newer = std::mem::replace(&mut self.bytes, lent.bytes);
             self.bytes.extend_from_slice(&newer);
             self.start = lent.start;
             self.advance(sent);
-        } else {
-            self.sent += sent as u64;
-            self.reach();
+            return None;
         }
+        self.sent += sent as u64;
+        self.reach();
+        (lent.bytes.capacity() > SMALL).then_some(lent.bytes)
     }
 
     /// The queued bytes.
@@ -97,7 +117,7 @@ impl Output {
         self.start += count.min(self.len());
         if self.is_empty() {
             // One large answer must not keep its memory for as long as the connection idles.
-            if self.bytes.capacity() > 16 * 1024 {
+            if self.bytes.capacity() > SMALL {
                 self.bytes = Vec::new();
             }
             self.bytes.clear();

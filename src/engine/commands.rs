@@ -44,6 +44,7 @@ impl Engine {
             payload,
             ..
         } = *large;
+        let shared = self.shared(slot);
         let Some(mut access) = current(&mut self.slots, slot, generation)? else {
             return Ok(());
         };
@@ -56,6 +57,11 @@ impl Engine {
                 }
                 self.stats.sends += 1;
                 let parts: [&[u8]; 3] = [&before, payload, after];
+                if let Some(shared) = shared {
+                    let length = before.len() + payload.len() + after.len();
+                    let spare = |needed| shared.outbox().spare(needed);
+                    connection.output.make_room(length, spare);
+                }
                 connection.send(&parts, (slot, generation), &mut self.events);
             }
             Err(error) => tell_misuse(&error, (slot, generation), &mut self.events),

@@ -6,6 +6,10 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 /// A connection, wherever it lives.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few slots hold the small one; a box would cost each of the others an allocation"
+)]
 pub enum Held {
     /// Nobody else's.
     Own(Connection),

@@ -87,6 +87,7 @@ impl Engine {
         let Some(shared) = shared(entry) else {
             return;
         };
+        self.forget_arrival(&shared);
         if let Some((connection, pending)) = shared.take_back() {
             publish(&mut self.table, slot, &connection);
             self.slots[slot as usize].connection = Some(Held::Own(Connection {
@@ -100,10 +101,22 @@ impl Engine {
         }
     }
 
+    /// Lets go of a connection that nobody needs any more; what it has shown as sent is sent.
+    pub(super) fn close_shared(&mut self, shared: &Arc<Shared>) {
+        self.forget_arrival(shared);
+        drop(shared.take_back());
+    }
+
+    fn forget_arrival(&mut self, shared: &Arc<Shared>) {
+        if let Some(threads) = &mut self.threads {
+            threads.arrivals.retain(|other| !Arc::ptr_eq(other, shared));
+        }
+    }
+
     /// Sends what is queued of a connection of an I/O thread, as far as the kernel takes it, on this thread: something is about to happen to the
     /// socket that must come behind. Afterwards the table tells what is with the kernel.
     pub fn send_now(&mut self, slot: u32) {
-        let Some(shared) = self.slots.get(slot as usize).and_then(shared) else {
+        let Some(shared) = self.shared(slot) else {
             return;
         };
         let has_more = shared.send(&mut shared.io());
@@ -125,7 +138,7 @@ impl Engine {
 
     /// Takes what is queued to be sent of a connection of an I/O thread. None: it has none.
     pub(super) fn take_output_back(&mut self, slot: u32) -> Option<Vec<u8>> {
-        let shared = shared(self.slots.get(slot as usize)?)?;
+        let shared = self.shared(slot)?;
         let _io = shared.io();
         let mut state = shared.state();
         let taken = state.output.take();
@@ -137,7 +150,7 @@ impl Engine {
 
     /// What was queued since the last time is the I/O thread's from now on. False: the connection has none.
     pub(super) fn hand_over(&mut self, slot: u32) -> bool {
-        let Some(shared) = self.slots.get(slot as usize).and_then(shared) else {
+        let Some(shared) = self.shared(slot) else {
             return false;
         };
         let mut state = shared.state();
@@ -245,6 +258,11 @@ impl Engine {
 }
 
 impl Engine {
+    /// The connection in a slot, if it is an I/O thread's.
+    pub(super) fn shared(&self, slot: u32) -> Option<Arc<Shared>> {
+        self.slots.get(slot as usize).and_then(shared)
+    }
+
     /// Shows JavaScript how a connection stands, and has it look when it waits for just that.
     fn show(&mut self, (slot, generation): Id, view: &View) {
         self.table.set(slot, table::QUEUED, view.queued);

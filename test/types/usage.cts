@@ -12,7 +12,12 @@ server.on('upgrade', (_req, socket, head: Buffer) => socket.end(head));
 
 export const port = (server.address() as AddressInfo).port;
 
-const agent = new http.Agent({ keepAlive: true, maxSockets: 50 });
+const agent = new http.Agent({ keepAlive: true, maxSockets: 50, ioThreads: 1 });
+
+http.createServer({ ioThreads: 2 }, (_req, res) => res.end());
+
+// @ts-expect-error: how many, not whether
+http.createServer({ ioThreads: true });
 
 http
   .get({ port, agent }, (res: http.IncomingMessage) => res.resume())

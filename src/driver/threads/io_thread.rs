@@ -8,7 +8,7 @@ use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::thread::JoinHandle;
 use tokio::io::unix::AsyncFd;
@@ -17,6 +17,9 @@ use tokio::sync::Notify;
 
 /// Bytes received by one system call at most.
 const RECEIVE_SIZE: usize = 64 * 1024;
+
+/// Bytes of memory kept by a thread for bodies to come.
+const MOST_SPARE: usize = 4 << 20;
 
 /// Turns of one connection before the thread's others have theirs.
 const TURNS: usize = 4;
@@ -35,6 +38,8 @@ pub enum Letter {
 pub struct Outbox {
     mailbox: Mailbox<Letter>,
     bell: Notify,
+    /// Memory of bodies that were sent, for those to come.
+    spares: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Outbox {
@@ -43,6 +48,27 @@ impl Outbox {
         if self.mailbox.post(letters) {
             self.bell.notify_one();
         }
+    }
+
+    /// Keeps memory for later, if there is not enough already.
+    pub fn keep(&self, spare: Vec<u8>) {
+        let mut spares = self.spares();
+        let kept: usize = spares.iter().map(Vec::capacity).sum();
+        if kept + spare.capacity() <= MOST_SPARE {
+            spares.push(spare);
+        }
+    }
+
+    /// Memory for `length` bytes, and not for many times as many.
+    pub fn spare(&self, length: usize) -> Option<Vec<u8>> {
+        let mut spares = self.spares();
+        let fits = |spare: &Vec<u8>| (length..=4 * length).contains(&spare.capacity());
+        let found = spares.iter().position(fits)?;
+        Some(spares.swap_remove(found))
+    }
+
+    fn spares(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.spares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,6 +122,7 @@ impl IoThread {
         let outbox = Arc::new(Outbox {
             mailbox: Mailbox::new(),
             bell: Notify::new(),
+            spares: Mutex::default(),
         });
         let (parks, unparks) = (Arc::clone(&outbox), Arc::clone(&outbox));
         let runtime = Builder::new_current_thread()

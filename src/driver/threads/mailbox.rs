@@ -12,7 +12,8 @@ use super::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 /// has loom try all orders.
 pub struct Mailbox<T> {
     letters: Mutex<Vec<T>>,
-    /// The reader looks without being woken, or has been woken.
+    /// The reader looks without being woken, or has been woken. It is only ever swapped, by the reader too: each swap comes behind another, so that
+    /// one order holds for all who look.
     attentive: AtomicBool,
 }
 
@@ -39,18 +40,18 @@ impl<T> Mailbox<T> {
 
     /// The same, by a reader that looks no more before it is woken.
     pub fn take_and_rest(&self, into: &mut Vec<T>) {
-        self.attentive.store(false, Ordering::Release);
+        self.attentive.swap(false, Ordering::AcqRel);
         self.take(into);
     }
 
     /// The reader is awake, whoever woke it.
     pub fn attend(&self) {
-        self.attentive.store(true, Ordering::Release);
+        self.attentive.swap(true, Ordering::AcqRel);
     }
 
     /// The reader is about to sleep. False: it must not, for there is something to take.
     pub fn rest(&self) -> bool {
-        self.attentive.store(false, Ordering::Release);
+        self.attentive.swap(false, Ordering::AcqRel);
         let is_empty = self.letters().is_empty();
         if !is_empty {
             self.attend();

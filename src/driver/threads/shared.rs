@@ -176,11 +176,6 @@ impl Shared {
         connection.map(|connection| (connection, pending))
     }
 
-    /// As [`Self::take_back`], for a connection that nobody needs any more.
-    pub fn close(self: &Arc<Self>) {
-        drop(self.take_back());
-    }
-
     // --- system calls; the caller holds `io` -----------------------------------------------------------------------------
 
     /// Sends what is queued, as far as the kernel takes it. True: the I/O thread's task has something to wait for or to do.
@@ -204,7 +199,7 @@ impl Shared {
             let Some(connection) = &mut state.connection else {
                 return true;
             };
-            connection.output.take_back(lent, sent);
+            let spare = connection.output.take_back(lent, sent);
             state.sending = Sending::Flowing;
             match failed {
                 None => {}
@@ -223,6 +218,9 @@ impl Shared {
                 is_news && !std::mem::replace(&mut state.is_told, true),
             );
             drop(guard);
+            if let Some(spare) = spare {
+                self.outbox.keep(spare);
+            }
             if tells {
                 self.inbox.tell(self.id);
             }

@@ -1,0 +1,279 @@
+//! The same of connections that I/O threads move the bytes of. Nothing here depends on who comes first, and no test on how fast the machine is.
+
+use super::*;
+use std::io;
+use std::net::Shutdown;
+use std::time::{Duration, Instant};
+
+/// Only so that a test that waits for ever comes to an end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Rig {
+    /// A connection of one of two I/O threads, on one end of a socket pair; the other end.
+    fn connect_threads(&mut self) -> (u32, UnixStream, UnixStream) {
+        let (near, far) = UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        far.set_read_timeout(Some(PATIENCE)).unwrap();
+        let options = options(transport::THREADS, near.as_raw_fd());
+        let slot = self.engine.attach_to_thread(&options, 2).unwrap();
+        (slot, near, far)
+    }
+
+    /// Pumps until `count` records have come.
+    fn wait_for(&mut self, count: usize) -> Vec<Seen> {
+        let began = Instant::now();
+        let mut seen = Vec::new();
+        while seen.len() < count {
+            assert!(began.elapsed() < PATIENCE, "only {seen:?}");
+            seen.extend(self.pump());
+            std::thread::yield_now();
+        }
+        seen
+    }
+
+    /// Pumps for as long as an I/O thread would take to do what it should not.
+    fn wait_for_nothing(&mut self) {
+        for _ in 0..20 {
+            assert_eq!(self.pump(), []);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn generation(&self, slot: u32) -> u32 {
+        self.figure(slot, table::GENERATION) as u32
+    }
+
+    /// A part of a body from where it lies.
+    fn flush_body(&mut self, slot: u32, flags: u32, payload: &[u8]) {
+        let written = std::mem::take(&mut self.written);
+        let large = Command {
+            kind: command::BODY,
+            flags,
+            slot,
+            generation: self.generation(slot),
+            a: 0,
+            payload,
+        };
+        self.engine.flush_with(written, &large).unwrap();
+    }
+}
+
+fn kinds(seen: &[Seen]) -> Vec<u32> {
+    seen.iter().map(|(kind, ..)| *kind).collect()
+}
+
+#[test]
+fn requests_become_records_and_messages_become_bytes() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect_threads();
+    far.write_all(REQUEST).unwrap();
+    let seen = rig.wait_for(4);
+    assert_eq!(
+        kinds(&seen),
+        [event::HEAD, event::BODY, event::COMPLETE, event::HEAD]
+    );
+    assert_eq!(seen[1].2, b"abc");
+    rig.command(MESSAGE, (slot, 0), HEAD.len() as u32, &message());
+    rig.command(MESSAGE, (slot, 0), HEAD.len() as u32, &message());
+    rig.flush().unwrap();
+    assert_eq!(
+        (
+            rig.figure(slot, table::SENT),
+            rig.figure(slot, table::QUEUED)
+        ),
+        (2.0, 0.0),
+        "little is shown as sent as soon as the I/O thread has it"
+    );
+    let mut got = vec![0; message().len() * 2];
+    far.read_exact(&mut got).unwrap();
+    assert_eq!(got, message().repeat(2));
+    assert_eq!(rig.figure(slot, table::BYTES_READ), REQUEST.len() as f64);
+    assert_eq!(rig.figure(slot, table::BYTES_WRITTEN), got.len() as f64);
+}
+
+#[test]
+fn what_came_of_two_receives_comes_in_two_batches() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect_threads();
+    far.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    far.shutdown(Shutdown::Write).unwrap();
+    let mut batches = Vec::new();
+    let began = Instant::now();
+    while batches.len() < 2 && began.elapsed() < PATIENCE {
+        rig.engine.collect();
+        rig.engine.run();
+        let batch = rig.read();
+        if !batch.is_empty() {
+            batches.push(batch);
+        }
+    }
+    assert_eq!(kinds(&batches.concat()), [event::HEAD, event::END]);
+    assert_eq!((batches[0].len(), batches[1][0].1), (1, slot));
+}
+
+#[test]
+fn what_the_kernel_does_not_take_is_queued_and_its_mark_told_when_it_went() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect_threads();
+    let body = vec![b'x'; 4 << 20];
+    let head = b"HTTP/1.1 200 OK\r\n\r\n";
+    rig.command(
+        command::MESSAGE_HEAD | framing::CHUNKED << 8,
+        (slot, 0),
+        0,
+        head,
+    );
+    rig.flush_body(slot, command::MARK, &body);
+    assert_eq!(rig.figure(slot, table::SENT), 0.0);
+    assert!(rig.figure(slot, table::QUEUED) > 0.0);
+    rig.wait_for_nothing();
+    let mut got = vec![0; head.len() + 8 + body.len() + 2];
+    far.read_exact(&mut got).unwrap();
+    assert!(got == [head, &b"400000\r\n"[..], &body[..], b"\r\n"].concat());
+    assert_eq!(rig.wait_for(1), [(event::SENT, slot, Vec::new())]);
+    assert_eq!(
+        (
+            rig.figure(slot, table::SENT),
+            rig.figure(slot, table::QUEUED)
+        ),
+        (1.0, 0.0)
+    );
+}
+
+#[test]
+fn a_paused_connection_tells_nothing_and_goes_on_where_it_was() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect_threads();
+    rig.command(command::PAUSE, (slot, 0), 0, b"");
+    rig.flush().unwrap();
+    far.write_all(REQUEST).unwrap();
+    rig.wait_for_nothing();
+    rig.command(command::RESUME, (slot, 0), 0, b"");
+    rig.flush().unwrap();
+    assert_eq!(rig.wait_for(4).len(), 4);
+}
+
+#[test]
+fn a_connection_whose_records_are_not_fetched_is_not_read_without_bound() {
+    let mut rig = Rig::new();
+    let (slot, _near, far) = rig.connect_threads();
+    rig.pump();
+    far.set_nonblocking(true).unwrap();
+    let requests = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000);
+    let mut written = 0;
+    let mut tries = 0;
+    while tries < 100 {
+        match (&far).write(&requests[written % 27..]) {
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                tries += 1;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(error) => panic!("{error}"),
+        }
+        assert!(written < 64 << 20, "everything is read");
+    }
+    assert!(written > 0);
+    far.shutdown(Shutdown::Write).unwrap();
+    let mut heads = 0;
+    let began = Instant::now();
+    'all: loop {
+        for (kind, of, _) in rig.pump() {
+            assert_eq!(of, slot);
+            if kind == event::END {
+                break 'all;
+            }
+            heads += usize::from(kind == event::HEAD);
+        }
+        assert!(began.elapsed() < PATIENCE);
+    }
+    assert_eq!(heads, written / 27, "none was lost");
+}
+
+#[test]
+fn the_end_and_a_reset_are_told_once() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect_threads();
+    far.write_all(b"GET / HT").unwrap();
+    drop(far);
+    assert_eq!(rig.wait_for(1), [(event::END, slot, Vec::new())]);
+    rig.command(command::RAW, (slot, 0), 0, b"into the void");
+    rig.flush().unwrap();
+    assert_eq!(kinds(&rig.wait_for(1)), [event::IO_ERROR]);
+    rig.wait_for_nothing();
+}
+
+#[test]
+fn a_connection_that_is_taken_back_keeps_its_records_and_what_was_not_parsed() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect_threads();
+    far.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: y\r\n\r\nrest")
+        .unwrap();
+    assert_eq!(rig.wait_for(1).len(), 1);
+    rig.command(command::UPGRADE, (slot, 0), 1, b"");
+    rig.command(command::RAW, (slot, 0), 0, b"HTTP/1.1 101 Y\r\n\r\n");
+    rig.flush().unwrap();
+    assert_eq!(rig.engine.take_unread(slot).unwrap(), b"rest");
+    assert_eq!(rig.engine.take_output(slot).unwrap(), b"", "it was sent");
+    let mut got = [0; 18];
+    far.read_exact(&mut got).unwrap();
+    far.write_all(b"of another protocol").unwrap();
+    rig.wait_for_nothing();
+    rig.engine.release(slot).unwrap();
+}
+
+#[test]
+fn the_records_of_a_connection_that_turns_to_fed_come_before_what_it_is_fed() {
+    let mut rig = Rig::new();
+    let (slot, near, mut far) = rig.connect_threads();
+    rig.pump();
+    far.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\nabcd")
+        .unwrap();
+    // Until it was received: only the descriptor can tell.
+    let began = Instant::now();
+    let mut peeked = [0; 1];
+    let near = std::net::TcpStream::from(std::os::fd::OwnedFd::from(near));
+    while near.peek(&mut peeked).is_ok_and(|count| count > 0) {
+        assert!(began.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
+    rig.engine.unbind(slot).unwrap();
+    rig.engine.feed(slot, b"efgh").unwrap();
+    let seen = rig.wait_for(4);
+    assert_eq!(
+        kinds(&seen),
+        [event::HEAD, event::BODY, event::BODY, event::COMPLETE]
+    );
+    assert_eq!(
+        (&seen[1].2[..], &seen[2].2[..]),
+        (&b"abcd"[..], &b"efgh"[..])
+    );
+}
+
+#[test]
+fn a_connection_that_is_let_go_has_sent_what_was_shown_as_sent_and_its_descriptor_is_closed() {
+    let mut rig = Rig::new();
+    for _ in 0..50 {
+        let (slot, near, mut far) = rig.connect_threads();
+        let generation = rig.generation(slot);
+        rig.command(MESSAGE, (slot, generation), HEAD.len() as u32, &message());
+        rig.flush().unwrap();
+        rig.engine.release(slot).unwrap();
+        drop(near);
+        let mut got = Vec::new();
+        far.read_to_end(&mut got).unwrap();
+        assert_eq!(got, message());
+    }
+}
+
+#[test]
+fn an_engine_that_is_taken_down_ends_its_threads_with_connections_open() {
+    let mut rig = Rig::new();
+    let kept: Vec<_> = (0..10).map(|_| rig.connect_threads()).collect();
+    rig.pump();
+    rig.engine.close();
+    for (_, near, mut far) in kept {
+        drop(near);
+        assert_eq!(far.read(&mut [0]).unwrap(), 0);
+    }
+}
