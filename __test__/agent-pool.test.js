@@ -5,7 +5,7 @@ const { AsyncLocalStorage } = require('node:async_hooks');
 const { once } = require('node:events');
 const net = require('node:net');
 const { test } = require('node:test');
-const { http } = require('./support/http.js');
+const { http, stock } = require('./support/http.js');
 const { answer, response, startPeer, until } = require('./support/peer.js');
 
 /** @typedef {import('node:http').AgentOptions} AgentOptions */
@@ -85,6 +85,37 @@ test('bytes on an idle socket are never taken for a response', async () => {
   await until(() => socket.destroyed);
   const { body } = await answer(get('/two'));
   assert.strictEqual(body, '/two');
+  await close();
+});
+
+/** Stock http is not asked for it; and on `threads` the bytes may be with a thread, where no system call finds them. */
+const skip = stock || process.env.FERROHTTP_DRIVER === 'threads';
+
+test('bytes that came on an idle socket are seen before the loop has told of them', { skip }, async () => {
+  const { peer, agent, name, get, close } = await pool();
+  await answer(get('/one'));
+  await until(() => agent.freeSockets[name]);
+  // In a turn of its own: what is read together is looked at but once.
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  // It is with the kernel when write() returns, and nobody has had a turn to read it when the next request asks for a socket.
+  peer.sockets[0].write(response('poison'));
+  const req = get('/two');
+  const { body } = await answer(req);
+  assert.deepStrictEqual({ body, reused: req.reusedSocket }, { body: '/two', reused: false });
+  await close();
+});
+
+test('a request that waited is not given a socket with bytes on it', { skip }, async () => {
+  const { peer, agent, get, close } = await pool({ maxSockets: 1 });
+  const first = get('/one');
+  const second = answer(get('/two'));
+  const [res] = await once(first, 'response');
+  // Read late, so that what follows is no part of the same reading.
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  res.on('end', () => peer.sockets[0].write(response('poison')));
+  res.resume();
+  assert.strictEqual((await second).body, '/two');
+  assert.strictEqual(agent.totalSocketCount, 1);
   await close();
 });
 

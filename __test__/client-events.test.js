@@ -2,8 +2,9 @@
 
 const assert = require('node:assert');
 const { once } = require('node:events');
+const net = require('node:net');
 const { test } = require('node:test');
-const { http } = require('./support/http.js');
+const { http, stock } = require('./support/http.js');
 const { answer, closed, record, response, startPeer, until } = require('./support/peer.js');
 
 // The orders are those of the tables in node:http's documentation of http.request().
@@ -274,5 +275,89 @@ test('a paused response holds its connection back, and loses nothing', async () 
   let length = 0;
   for await (const chunk of res) length += chunk.length;
   assert.strictEqual(length, size);
+  await peer.close();
+});
+
+test('a response that has come whole is complete, though its socket is destroyed in the midst of it', async () => {
+  for (const name of /** @type {const} */ (['response', 'data'])) {
+    const peer = await startPeer((socket) => socket.write(response('whole')));
+    const req = http.get({ host: '127.0.0.1', port: peer.port, agent: false });
+    const events = record(req, ['error', 'close']);
+    req.on('response', (res) => {
+      record(res, ['aborted', 'error', 'end', 'close'], 'res ', events);
+      const destroy = () => req.socket.destroy();
+      if (name === 'response') destroy();
+      else res.once('data', destroy);
+      res.resume();
+      res.on('close', () => events.push(`complete ${res.complete}`));
+    });
+    await closed(req);
+    assert.deepStrictEqual(events, ['res end', 'res close', 'complete true', 'close']);
+    await peer.close();
+  }
+});
+
+test("a request destroyed in its socket's 'connect' sends nothing", async () => {
+  let heads = 0;
+  const peer = await startPeer(() => heads++);
+  const req = http.get({ host: '127.0.0.1', port: peer.port, agent: false });
+  const events = record(req, ['finish', 'error', 'close']);
+  req.on('socket', (socket) => socket.on('connect', () => req.destroy()));
+  await closed(req);
+  await until(() => peer.sockets.length === 1);
+  await closed(peer.sockets[0]);
+  assert.deepStrictEqual({ events, heads }, { events: ['error ECONNRESET', 'close'], heads: 0 });
+  await peer.close();
+});
+
+test('what comes behind an unread response is no error of its request, and closes it once', {
+  skip: stock,
+}, async () => {
+  for (const fields of ['', 'Connection: close\r\n']) {
+    const peer = await startPeer((socket) => socket.write(response('first', fields)));
+    const agent = new http.Agent({ keepAlive: true });
+    const req = http.get({ host: '127.0.0.1', port: peer.port, agent });
+    const events = record(req, ['error', 'close']);
+    const [res] = await once(req, 'response');
+    peer.sockets[0].write(response('surplus'));
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    res.setEncoding('latin1');
+    let text = '';
+    for await (const part of res) text += part;
+    await until(() => agent.totalSocketCount === 0);
+    assert.deepStrictEqual({ text, events }, { text: 'first', events: ['close'] });
+    await peer.close();
+  }
+});
+
+test("the response of an 'upgrade' or 'connect' is complete when it is told of", async () => {
+  const heads = { connect: 'HTTP/1.1 200 OK\r\n', upgrade: 'HTTP/1.1 101 OK\r\nConnection: Upgrade\r\nUpgrade: x\r\n' };
+  for (const event of /** @type {const} */ (['connect', 'upgrade'])) {
+    const peer = await startPeer((socket) => socket.write(`${heads[event]}\r\n`));
+    const method = event === 'connect' ? 'CONNECT' : 'GET';
+    const req = http.request({ host: '127.0.0.1', port: peer.port, method });
+    req.end();
+    const [res, socket] = await once(req, event);
+    assert.strictEqual(res.complete, true);
+    socket.destroy();
+    await peer.close();
+  }
+});
+
+test('a socket with a write of its own has all bytes go through it', async () => {
+  /** @type {string[]} */
+  const seen = [];
+  const peer = await startPeer((socket) => socket.write(response('watched')));
+  const createConnection = (/** @type {any} */ options, /** @type {any} */ callback) => {
+    const socket = net.connect(options, () => callback(null, socket));
+    socket.write = (/** @type {any[]} */ ...args) => {
+      seen.push(String(args[0]).split('\r\n')[0]);
+      return net.Socket.prototype.write.apply(socket, /** @type {any} */ (args));
+    };
+    return /** @type {any} */ (undefined);
+  };
+  const req = http.get({ host: '127.0.0.1', port: peer.port, createConnection: /** @type {any} */ (createConnection) });
+  assert.strictEqual((await answer(req)).body, 'watched');
+  assert.deepStrictEqual(seen.filter(Boolean), ['GET / HTTP/1.1']);
   await peer.close();
 });

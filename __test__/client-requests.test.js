@@ -9,7 +9,7 @@ const path = require('node:path');
 const { Duplex } = require('node:stream');
 const { test } = require('node:test');
 const { http } = require('./support/http.js');
-const { answer, closed, response, startPeer, until } = require('./support/peer.js');
+const { answer, closed, response, startPeer } = require('./support/peer.js');
 
 /**
  * The head that a request puts on the wire.
@@ -211,52 +211,5 @@ test("diagnostics channels tell of a request's life, when somebody subscribes", 
   await closed(req);
   for (const [i, name] of names.entries()) unsubscribe(`http.client.${name}`, listeners[i]);
   assert.deepStrictEqual(seen, [...names.slice(0, 3), ...names.slice(0, 2), 'request.error']);
-  await peer.close();
-});
-
-test('sockets killed at random: every request ends, once, and nothing is left', async () => {
-  let seed = 1;
-  const random = () => {
-    seed = (seed * 16807) % 2147483647;
-    return seed / 2147483647;
-  };
-  const peer = await startPeer((socket) => {
-    const chance = random();
-    if (chance < 0.01) socket.destroy();
-    else if (chance < 0.02) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf');
-    else if (chance < 0.03) socket.write('nonsense\r\n\r\n');
-    else socket.write(response('ok'));
-    if (chance > 0.98) setTimeout(() => socket.end(), 2);
-  });
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 20 });
-  const ends = { ok: 0, failed: 0, twice: 0 };
-  const one = () =>
-    new Promise((/** @type {(value: void) => void} */ resolve) => {
-      let ended = false;
-      const end = (/** @type {'ok' | 'failed'} */ how) => {
-        ends[ended ? 'twice' : how]++;
-        ended = true;
-        resolve();
-      };
-      const req = http.get({ host: '127.0.0.1', port: peer.port, agent });
-      req.on('error', () => end('failed'));
-      req.on('response', (res) => {
-        res.on('error', () => end('failed'));
-        res.on('end', () => end('ok'));
-        res.resume();
-      });
-    });
-  const total = 3000;
-  let left = total;
-  const worker = async () => {
-    while (left-- > 0) await one();
-  };
-  await Promise.all(Array.from({ length: 40 }, worker));
-  assert.strictEqual(ends.ok + ends.failed, total);
-  assert.strictEqual(ends.twice, 0);
-  assert.ok(ends.ok > total * 0.9 && ends.failed > 0, JSON.stringify(ends));
-  agent.destroy();
-  await until(() => agent.totalSocketCount === 0);
-  assert.deepStrictEqual([agent.sockets, agent.freeSockets, agent.requests].map(Object.keys), [[], [], []]);
   await peer.close();
 });

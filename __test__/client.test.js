@@ -6,7 +6,7 @@ const assert = require('node:assert');
 const { once } = require('node:events');
 const net = require('node:net');
 const { test } = require('node:test');
-const { http } = require('./support/http.js');
+const { http, stock } = require('./support/http.js');
 const { deferred, listen, rawServer, textOf } = require('./support/wire.js');
 
 const options = { timeout: 60_000 };
@@ -336,4 +336,21 @@ test('a client speaks through a unix socket', {
   assert.strictEqual(await textOf(res), 'unix /x');
   server.close();
   await once(server, 'close');
+});
+
+test('a path is what it was when it was checked, and a port no BigInt', () => {
+  const unconnected = { createConnection: () => new net.Socket() };
+  const numbered = http.request({ ...unconnected, path: /** @type {any} */ (5) });
+  assert.strictEqual(numbered.path, 5);
+  let asked = 0;
+  // Each time another answer: the second would end the request line.
+  const path = { toString: () => (asked++ === 0 ? '/once' : '/ HTTP/1.1\r\n') };
+  const odd = http.request({ ...unconnected, path: /** @type {any} */ (path) });
+  if (!stock) assert.strictEqual(odd.path, '/once');
+  for (const req of [numbered, odd]) {
+    req.on('error', () => {});
+    req.destroy();
+  }
+  assert.throws(() => http.request({ ...unconnected, port: /** @type {any} */ (10n) }), TypeError);
+  assert.throws(() => http.request({ ...unconnected, path: /** @type {any} */ (Symbol('s')) }).end(), TypeError);
 });

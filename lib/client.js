@@ -54,7 +54,7 @@ function ClientRequest(input, more, cb) {
   this.agent = agent;
 
   const protocol = options.protocol || defaultAgent.protocol;
-  this[kPath] = options.path ? checkPath(options.path) : '/';
+  this[kPath] = initialPath(options.path);
   checkProtocol(protocol, agent?.protocol || defaultAgent.protocol);
 
   const defaultPort = options.defaultPort || agent?.defaultPort;
@@ -108,6 +108,16 @@ Object.setPrototypeOf(ClientRequest.prototype, OutgoingMessage.prototype);
 Object.setPrototypeOf(ClientRequest, OutgoingMessage);
 
 /**
+ * @param {any} path
+ * @returns {any} a number stays one, as in Node, until it is in the request line
+ */
+function initialPath(path) {
+  if (!path) return '/';
+  const target = checkPath(path);
+  return typeof path === 'object' || typeof path === 'function' ? target : path;
+}
+
+/**
  * @param {RequestOptions} options
  * @param {any} defaultAgent
  * @returns {any} undefined: options.createConnection makes the connection
@@ -148,7 +158,7 @@ function setHeaders(req, options, defaultPort) {
   }
   const userHost = req.getHeader('host');
   const setsHost = options.setHost === undefined ? options.setDefaultHeaders !== false : Boolean(options.setHost);
-  if (!userHost && setsHost) req.setHeader('Host', Number(port) === defaultPort ? host : `${host}:${port}`);
+  if (!userHost && setsHost) req.setHeader('Host', +port === defaultPort ? host : `${host}:${port}`);
   if (options.auth && !req.getHeader('Authorization')) {
     req.setHeader('Authorization', `Basic ${Buffer.from(options.auth).toString('base64')}`);
   }

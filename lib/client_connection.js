@@ -272,15 +272,20 @@ const responses = {
   onParseError(conn, err) {
     const { socket } = conn;
     const req = currentRequest(conn);
-    const isBehind = req?.res?.complete && conn.completedIn !== ring.reading;
+    if (req?.res?.complete && (conn.completedIn !== ring.reading || req.res.statusCode === 101)) {
+      // Behind a response that was complete already Node does not look; nor behind a 101, where another protocol begins. But no other
+      // request gets this socket.
+      conn.detach();
+      req.shouldKeepAlive = false;
+      return;
+    }
     // It is an ordinary socket that the error's listeners find.
     conn.detach();
     socket.parser = null;
     socket.removeListener('end', onSocketEnd);
     socket.destroy();
-    // A second response, or bytes on an idle connection: nobody's error, but nothing behind them can be believed. Behind a response that
-    // was complete already Node no longer looks.
-    if (req === null || err.code === 'HPE_UNSOLICITED_RESPONSE' || isBehind) return;
+    // A second response, or bytes on an idle connection: nobody's error, but nothing behind them can be believed.
+    if (req === null || err.code === 'HPE_UNSOLICITED_RESPONSE') return;
     socket._hadError = true;
     req.parser = null;
     emitError(req, err);
@@ -387,6 +392,7 @@ function surrender(conn, req, res) {
   const event = req.method === 'CONNECT' ? 'connect' : 'upgrade';
   res.upgrade = true;
   req.res = res;
+  complete(res, '');
   stopListeningForTimeout(req, socket);
   if (req.listenerCount(event) === 0) {
     socket.destroy();
@@ -418,7 +424,7 @@ function onResponseEnd() {
       if (typeof socket.destroySoon === 'function') socket.destroySoon();
       else socket.end();
     }
-  } else if (!this.aborted) {
+  } else if (!this.aborted && req[kStage] === STAGE.ATTACHED) {
     // A socket with unsent bytes of this request cannot serve another.
     if (req.writableFinished) releaseSocket(req);
     else req.once('finish', onRequestFinish);

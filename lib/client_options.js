@@ -88,7 +88,7 @@ function checkHost(host, name) {
 
 /**
  * @param {unknown} path
- * @returns {string}
+ * @returns {string} what was checked, and no later answer of the same object
  */
 function checkPath(path) {
   const target = String(path);

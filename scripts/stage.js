@@ -43,6 +43,15 @@ function calledAtOnce(text) {
 }
 
 /**
+ * Gives methods their names back. esbuild numbers whatever is named as a global; in a function expression, of which nobody but the
+ * function itself could see it, the name is what users see as `name`.
+ * @param {string} text esbuild's
+ */
+function namedAsWritten(text) {
+  return text.replace(/= function ((?:set|clear)(?:Timeout|Immediate|Interval))\d+\(/g, '= function $1(');
+}
+
+/**
  * Writes the bundle, and the files that refer to it.
  * @param {string} target the package's folder, in which lib/ and index.js stand already
  */
@@ -59,7 +68,7 @@ async function bundle(target) {
     target: 'node20',
     logLevel: 'warning',
   });
-  fs.writeFileSync(path.join(target, BUNDLE), calledAtOnce(outputFiles[0].text));
+  fs.writeFileSync(path.join(target, BUNDLE), calledAtOnce(namedAsWritten(outputFiles[0].text)));
   for (const file of modules) {
     const from = path.posix.relative(path.posix.dirname(file), BUNDLE);
     const specifier = from.startsWith('.') ? from : `./${from}`;

@@ -8,13 +8,15 @@ const { spawnSync } = require('node:child_process');
 const { parseArgs } = require('node:util');
 const { ensureInstalled, ensureBuilt } = require('./prepare');
 const { ROOT, main, run, seconds } = require('./process');
+const { install, isWanted } = require('./installed');
+const { cacheFolder } = require('../test/cache');
 const { MAJORS, nodeBinary } = require('../test/node-binary');
 
 const DRIVERS = ['local', 'fed', 'threads'];
 
 /**
  * @typedef {{ passed: number, failed: number, skipped: number }} Totals
- * @typedef {{ name: string, command: string, args: string[], env?: Record<string, string>,
+ * @typedef {{ name: string, command: string, args: string[], cwd?: string, env?: Record<string, string>,
  *   totals: (output: string) => Totals | undefined }} Suite one program whose output tells how many tests it ran
  */
 
@@ -81,10 +83,9 @@ function testFiles(folder) {
 /** Says, in a file's first lines, that it tests nothing a driver takes part in. */
 const ONE_DRIVER = /^\/\/ One driver suffices: \S/m;
 
-/** @returns {{ major: number, command: string }[]} the pinned Nodes of other versions than the one that runs this */
-function otherNodes() {
-  const own = Number.parseInt(process.versions.node, 10);
-  return MAJORS.filter((major) => major !== own).flatMap((major) => {
+/** @returns {{ major: number, command: string }[]} the pinned Nodes */
+function pinnedNodes() {
+  return MAJORS.flatMap((major) => {
     try {
       return [{ major, command: nodeBinary(major) }];
     } catch (error) {
@@ -95,8 +96,11 @@ function otherNodes() {
   });
 }
 
-/** @returns {Suite[]} the project's own tests: on this Node once per driver, on the others with the default driver */
-function ownSuites() {
+/**
+ * @returns {Promise<Suite[]>} the project's own tests: on this Node once per driver, and the installed package's, with the default driver, on
+ *   each Node that there is
+ */
+async function ownSuites() {
   const files = testFiles(path.join(ROOT, '__test__'));
   const onEach = files.filter(
     (file) => !ONE_DRIVER.test(fs.readFileSync(path.join(ROOT, file), 'utf8').slice(0, 2048)),
@@ -108,9 +112,11 @@ function ownSuites() {
     /** @type {string} */ command,
     /** @type {string} */ driver,
     /** @type {string[]} */ tests,
+    cwd = ROOT,
   ) => ({
     name,
     command,
+    cwd,
     args: [
       '--test',
       '--test-reporter=spec',
@@ -119,15 +125,19 @@ function ownSuites() {
       '--test-timeout=300000',
       ...tests,
     ],
-    env: { FERROHTTP_DRIVER: driver },
+    env: { FERROHTTP_DRIVER: driver, FERROHTTP_CACHE: cacheFolder() },
     totals: (/** @type {string} */ output) =>
       count(output.replace(/^ℹ (\w+) (\d+)$/gm, '$2 $1'), /^\d+ (pass|fail|cancelled|skipped|todo)$/gm),
   });
+  const nodes = pinnedNodes();
+  const installed = nodes.length > 0 ? await install() : ROOT;
   return [
     ...DRIVERS.map((driver, index) =>
       suite(`own tests, driver ${driver}`, process.execPath, driver, index === 0 ? files : onEach),
     ),
-    ...otherNodes().map(({ major, command }) => suite(`own tests, Node ${major}`, command, DRIVERS[0], files)),
+    ...nodes.map(({ major, command }) =>
+      suite(`own tests of the package, Node ${major}`, command, DRIVERS[0], files.filter(isWanted), installed),
+    ),
   ];
 }
 
@@ -149,7 +159,7 @@ function nodeSuites() {
   }));
 }
 
-/** @type {Record<string, () => Suite[]>} */
+/** @type {Record<string, () => Suite[] | Promise<Suite[]>>} */
 const GROUPS = { rust: rustSuites, own: ownSuites, node: nodeSuites };
 
 /** @param {Suite} suite @returns {Promise<Totals & { ok: boolean, line: string }>} */
@@ -157,6 +167,7 @@ async function runSuite(suite) {
   const start = performance.now();
   console.log(`\n══ ${suite.name}: ${path.basename(suite.command)} ${suite.args.join(' ').slice(0, 200)}`);
   const result = await run(suite.command, suite.args, {
+    cwd: suite.cwd,
     env: process.stdout.isTTY ? { CARGO_TERM_COLOR: 'always', FORCE_COLOR: '1', ...suite.env } : suite.env,
   });
   const found = suite.totals(`${result.stdout}\n${result.stderr}`);
@@ -185,7 +196,7 @@ async function test() {
   /** @type {Awaited<ReturnType<typeof runSuite>>[]} */
   const results = [];
   for (const group of positionals.length > 0 ? positionals : Object.keys(GROUPS)) {
-    for (const suite of GROUPS[group]()) results.push(await runSuite(suite));
+    for (const suite of await GROUPS[group]()) results.push(await runSuite(suite));
   }
 
   console.log(`\n══ all suites, ${seconds(start)}`);

@@ -9,6 +9,7 @@ const { annotate, kConnection } = require('./annotate');
 const { armKeepAlive, checkTimeouts } = require('./deadlines');
 const { THROWN, onEvent, tellDrain, tellParseError } = require('./events');
 const { Fed } = require('./fed');
+const { isPlain } = require('./handle');
 const { Never } = require('./later');
 const { Local } = require('./local');
 const { Marks } = require('./marks');
@@ -116,7 +117,7 @@ class Connection {
     const { ioThreads } = connection;
     const lentTo = ioThreads > 0 ? TRANSPORT.THREADS : TRANSPORT.LOCAL;
     annotate(socket, kConnection, connection);
-    if (!FED_ONLY && socket.connecting && Local.isPlain(socket)) {
+    if (!FED_ONLY && socket.connecting && isPlain(socket)) {
       attach(TRANSPORT.PENDING, -1);
       connection.start(new Pending(connection));
     } else if (!FED_ONLY && Local.isPossible(socket) && attach(lentTo, socket._handle.fd) >= 0) {
@@ -544,7 +545,7 @@ class Connection {
     const marks = this.marks.take();
     const wasLocal = this.transport instanceof Local;
     this.release();
-    if (output.length > 0) this.socket.write(output, (error) => marks.callAll(error ?? null));
+    if (output.length > 0) this.socket.write(output, (error) => marks.tellAll(error ?? null));
     else marks.tellAll(null);
     if (wasLocal) this.readAgain();
     return unread;
@@ -554,6 +555,7 @@ class Connection {
   letGo() {
     this.later?.tell();
     if (this.transport === null) return;
+    this.lingers = this.role === ROLE.CLIENT;
     ring.flush();
     const sent = this.transport instanceof Local ? this.marks.takeReached(ring.figure(this, TABLE.SENT)) : null;
     this.release();
@@ -594,8 +596,13 @@ class Pending {
   }
 
   stop() {
-    this.connection.socket.removeListener('connect', onConnect);
-    this.connection.socket.removeListener('close', this.connection.onSocketClose);
+    const { socket } = this.connection;
+    socket.removeListener('ready', onReady);
+    socket.removeListener('connect', onConnect);
+    if (Object.getOwnPropertyDescriptor(socket, 'writableLength')?.get === writableLengthOfPending) {
+      delete socket.writableLength;
+    }
+    socket.removeListener('close', this.connection.onSocketClose);
   }
 
   settle() {}
@@ -603,8 +610,26 @@ class Pending {
 
 /** @this {any} the socket */
 function onConnect() {
+  if (this.listenerCount('connect') === 0) {
+    onReady.call(this);
+    return;
+  }
+  // Behind those who listen too: as in Node, one that destroys the request is in time. What they write is queued, and they may look.
+  Object.defineProperty(this, 'writableLength', { configurable: true, get: writableLengthOfPending });
+  this.once('ready', onReady);
+  // A socket that somebody plays may not say it.
+  process.nextTick(() => onReady.call(this));
+}
+
+/** @this {any} the socket */
+function writableLengthOfPending() {
+  return this._writableState.length + (this[kConnection]?.writableLength ?? 0);
+}
+
+/** @this {any} the socket */
+function onReady() {
   const connection = this[kConnection];
-  if (connection === undefined) return;
+  if (!(connection?.transport instanceof Pending)) return;
   ring.flush();
   connection.transport.stop();
   // What the user wrote to the connecting socket himself went out first; what he still has to write would cross ours.

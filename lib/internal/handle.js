@@ -3,6 +3,7 @@
 // A net.Socket's handle while its descriptor is lent to the engine: same object, other prototype. Whatever the socket, its user or Node
 // asks of the handle is kept in order with what the engine does to the same descriptor.
 
+const net = require('node:net');
 const { annotate } = require('./annotate');
 
 const kLent = Symbol('ferrohttp.lent');
@@ -141,6 +142,22 @@ function toBuffer(name, data) {
   }
 }
 
+/** Functions of a socket that bytes go through: who has put his own there is to see them. */
+const MOVING = ['write', 'end', 'push', 'read', '_write', '_writev', '_read'];
+
+/** @this {any} the socket: MSW's is another's go-between, and shows that one's handle as its own. @param {string} name */
+function isNodes(name) {
+  return this[name] === /** @type {any} */ (net.Socket.prototype)[name];
+}
+
+/**
+ * Whether it is a net.Socket through which the bytes go as Node has it.
+ * @param {any} socket
+ */
+function isPlain(socket) {
+  return socket instanceof net.Socket && MOVING.every(isNodes, socket);
+}
+
 /**
  * Whether a socket's descriptor can be lent: a TCP or Pipe handle of Node's own, connected, with nothing in flight.
  * @param {any} socket
@@ -248,4 +265,4 @@ function giveBack(handle) {
 /** Whether handles of this prototype have come back before. */
 const isReturned = (prototype) => returned.get(Object.getPrototypeOf(prototype)) === prototype;
 
-module.exports = { forsake, giveBack, isLendable, lend, watchOwner };
+module.exports = { forsake, giveBack, isLendable, isPlain, lend, watchOwner };

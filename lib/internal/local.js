@@ -4,15 +4,11 @@
 // meanwhile comes here.
 
 const { EventEmitter } = require('node:events');
-const net = require('node:net');
 const { annotate, kConnection } = require('./annotate');
 const { ROLE, TABLE } = require('./layout');
-const { forsake, giveBack, isLendable, lend } = require('./handle');
+const { forsake, giveBack, isLendable, isPlain, lend } = require('./handle');
 const { endTheirTick } = require('./marks');
 const ring = require('./ring');
-
-/** Functions of a socket that bytes go through: who has put his own there is to see them. */
-const MOVING = ['write', 'end', 'push', 'read', '_write', '_writev', '_read'];
 
 /** The Borrower of handle.js. */
 class Local {
@@ -31,15 +27,7 @@ class Local {
    * @param {any} socket
    */
   static isPossible(socket) {
-    return Local.isPlain(socket) && isLendable(socket) && !hasReader(socket);
-  }
-
-  /**
-   * Whether it is a net.Socket through which the bytes go as Node has it.
-   * @param {any} socket
-   */
-  static isPlain(socket) {
-    return socket instanceof net.Socket && MOVING.every(isNodes, socket);
+    return isPlain(socket) && isLendable(socket) && !hasReader(socket);
   }
 
   start() {
@@ -155,11 +143,6 @@ class Local {
 }
 
 // --- asked of the socket ---------------------------------------------------------------------------------------------------
-
-/** @this {any} the socket: MSW's is another's go-between, and shows that one's handle as its own. @param {string} name */
-function isNodes(name) {
-  return this[name] === /** @type {any} */ (net.Socket.prototype)[name];
-}
 
 /** @returns {Local | null} who has lent the socket's descriptor */
 function borrower(/** @type {any} */ socket) {

@@ -280,7 +280,7 @@ function read(fromLoop) {
   while (hasEvents()) {
     const at = eventWords[RING.HEAD];
     const word = at >> 2;
-    const connection = connections[eventWords[word + RECORD.SLOT]];
+    const connection = lingering(last, word) ?? connections[eventWords[word + RECORD.SLOT]];
     if (connection !== last) {
       const previous = last;
       last = connection;
@@ -312,6 +312,20 @@ function read(fromLoop) {
     if (fromLoop && (kindAndFlags & 0xff) === EVENT.BODY && connection.role === ROLE.SERVER) runTicksBehind(connection);
   }
   if (last !== undefined) between(fromLoop, began);
+}
+
+/**
+ * A client's socket that one of its own listeners destroyed: Node's parser goes on to the end of what was read, so that a response which had
+ * come whole is complete.
+ * @param {any} last whose record was the one before
+ * @param {number} word where the next one lies
+ * @returns {any} `last`, when that is its connection
+ */
+function lingering(last, word) {
+  if (last === undefined || !last.lingers || last.slot !== eventWords[word + RECORD.SLOT]) return undefined;
+  const kind = eventWords[word + RECORD.KIND] & 0xff;
+  const isParsers = kind === EVENT.HEAD || kind === EVENT.BODY || kind === EVENT.COMPLETE || kind === EVENT.PARSE_ERROR;
+  return isParsers && last.generation === eventWords[word + RECORD.GENERATION] ? last : undefined;
 }
 
 /** Flags of records whose payload lies elsewhere. */
