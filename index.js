@@ -1,6 +1,6 @@
 'use strict';
 
-const host = require('node:http');
+const host = require('./lib/internal/host');
 
 const agent = require('./lib/agent');
 const { ClientRequest, get, request } = require('./lib/client');

@@ -31,6 +31,13 @@ const REQUESTS = {
 const HEADS = {
   'with no fields set': () => {},
   'with fields set': (res) => res.setHeader('Content-Type', 'text/plain').setHeader('X-A', 1).setHeader('x-b', true),
+  'with names that are numbers': (res) => res.setHeader('b', 1).setHeader('20', 'x').setHeader('3', 'y'),
+  'with a field removed and set again': (res) => {
+    res.setHeader('a', '1').setHeader('b', '2');
+    res.removeHeader('a');
+    res.setHeader('a', '3');
+  },
+  "with names of Object's own": (res) => res.setHeader('constructor', 'c').setHeader('__proto__', 'p'),
   'with a field set again in another case': (res) => res.setHeader('a', '1').setHeader('b', '2').setHeader('A', '3'),
   'with lists': (res) =>
     res.setHeader('Set-Cookie', ['a=1', 'b=2']).setHeader('cookie', ['x', 'y']).setHeader('Vary', ['q']),
@@ -330,3 +337,17 @@ for (const [sink, makeSocket] of Object.entries({ text: recordingSocket, engine:
     assert.strictEqual(Buffer.concat(socket.written).length, 0);
   });
 }
+
+test("the fields set lie where they lie on node:http's messages, and may be replaced there", () => {
+  const symbolOf = (message) =>
+    Object.getOwnPropertySymbols(message).find(({ description }) => description === 'kOutHeaders');
+  const symbol = symbolOf(new stock.OutgoingMessage());
+  const message = new ferrohttp.OutgoingMessage();
+  assert.strictEqual(symbolOf(message), symbol);
+  assert.strictEqual(message[symbol], null);
+  message.setHeader('Host', 'a').setHeader('X', [1, 2]);
+  assert.deepStrictEqual({ ...message[symbol] }, { host: ['Host', 'a'], x: ['X', [1, 2]] });
+  message[symbol] = { date: ['DATE', 'now'] };
+  assert.strictEqual(message.getHeader('date'), 'now');
+  assert.deepStrictEqual(message._renderHeaders(), { DATE: 'now' });
+});

@@ -19,7 +19,6 @@ const IS_REFERENCE = process.versions.node.startsWith('24.');
 
 /** What earlier releases have otherwise. @type {Exception[]} */
 const EARLIER = [
-  { at: /prototype\._header(s|Names): /, why: 'deprecated long ago, and gone since' },
   { at: /^ClientRequest .* (own|printed) path: /, why: "the prototype's since Node 24" },
   {
     at: /^(OutgoingMessage|ServerResponse|ClientRequest) .* (own|printed|enumerated) socket: /,
@@ -81,6 +80,24 @@ const CLASS_EXCEPTIONS = [
 
 test('the module and its classes have the properties, and the functions the names and lengths, of this node:http', () => {
   assertExcused(differences(moduleShape(stock), moduleShape(ferrohttp)), CLASS_EXCEPTIONS);
+});
+
+test('classes and their prototypes list their properties in the order of this node:http', () => {
+  const classes = Object.entries(stock).filter(([, value]) => typeof value === 'function' && value.prototype);
+  for (const [name, Stock] of classes) {
+    if (Object.is(Stock, globalThis[name])) continue;
+    for (const [node, ours] of [
+      [Stock, ferrohttp[name]],
+      [Stock.prototype, ferrohttp[name].prototype],
+    ]) {
+      const [here, there] = [Object.getOwnPropertyNames(node), Object.getOwnPropertyNames(ours)];
+      assert.deepStrictEqual(
+        there.filter((key) => here.includes(key)),
+        here.filter((key) => there.includes(key)),
+        name,
+      );
+    }
+  }
 });
 
 /** The internals that packages require. */
@@ -201,7 +218,6 @@ const LIVE_EXCEPTIONS = [
     at: /^Socket .* enumerated (push|on|addListener|prependListener): present/,
     why: 'not to be listed, they hide their like above',
   },
-  { at: /^Socket of a request .*, order: /, why: 'what Node sets before it listens, and here after' },
   { at: /^Socket of a request \(POST\), .* timeout: /, why: 'no request arms or clears a timer' },
 ];
 

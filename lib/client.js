@@ -8,7 +8,16 @@ const { codes } = require('./errors');
 const { kOutHeaders } = require('./common');
 const { kHighWaterMark, kUniqueHeaders, OutgoingMessage, parseUniqueHeadersOption } = require('./outgoing');
 const agents = require('./agent');
-const { assignSocket, emitError, kError, kResource, kStage, listenForTimeout, STAGE } = require('./client_connection');
+const {
+  assignSocket,
+  emitError,
+  kCompletedIn,
+  kError,
+  kResource,
+  kStage,
+  listenForTimeout,
+  STAGE,
+} = require('./client_connection');
 const {
   BODILESS,
   checkHost,
@@ -44,6 +53,7 @@ function ClientRequest(input, more, cb) {
   OutgoingMessage.call(this);
   this[kStage] = STAGE.WAITING;
   this[kError] = undefined;
+  this[kCompletedIn] = 0;
   this[kResource] = new AsyncResource('HTTPCLIENTREQUEST');
 
   const { options, callback } = mergeArguments(input, more, cb);
@@ -296,14 +306,6 @@ function setSocketTimeout(socket, msecs) {
 
 /**
  * @this {any}
- * @param {() => void} [callback]
- */
-ClientRequest.prototype.clearTimeout = function clearTimeout(callback) {
-  this.setTimeout(0, callback);
-};
-
-/**
- * @this {any}
  * @param {boolean} [noDelay]
  */
 ClientRequest.prototype.setNoDelay = function setNoDelay(noDelay) {
@@ -317,6 +319,14 @@ ClientRequest.prototype.setNoDelay = function setNoDelay(noDelay) {
  */
 ClientRequest.prototype.setSocketKeepAlive = function setSocketKeepAlive(enable, initialDelay) {
   this._deferToConnect('setKeepAlive', [enable, initialDelay]);
+};
+
+/**
+ * @this {any}
+ * @param {() => void} [callback]
+ */
+ClientRequest.prototype.clearTimeout = function clearTimeout(callback) {
+  this.setTimeout(0, callback);
 };
 
 /**

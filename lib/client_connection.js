@@ -4,6 +4,7 @@ const { finished } = require('node:stream');
 const diagnostics = require('node:diagnostics_channel');
 const EventEmitter = require('node:events');
 const { Connection, kConnection, HEAD } = require('./internal/connection');
+const ring = require('./internal/ring');
 const { expectOf } = require('./send');
 const { ConnResetException } = require('./errors');
 const { kNeedDrain, kSkipPendingData, leniency } = require('./common');
@@ -37,6 +38,8 @@ const kStage = Symbol('stage');
 const kError = Symbol('error');
 /** A request's AsyncResource: its events run in the context that it was made in, whoever used the socket before. */
 const kResource = Symbol('resource');
+/** Which reading of its connection completed a request's response. */
+const kCompletedIn = Symbol('completedIn');
 /** A socket's WIRING. */
 const kWiring = Symbol('wiring');
 /** What a socket's connection was attached with, to see whether it suits the next request. */
@@ -45,7 +48,7 @@ const kMaxHeaderSize = Symbol('maxHeaderSize');
 /** A socket's ResponseParser. */
 const kParser = Symbol('parser');
 
-hide(kStage, kError, kResource);
+hide(kStage, kError, kResource, kCompletedIn);
 
 const requestError = diagnostics.channel('http.client.request.error');
 const responseFinish = diagnostics.channel('http.client.response.finish');
@@ -261,6 +264,7 @@ const responses = {
     if (!req?.res) return;
     complete(req.res, trailers);
     dropParser(req, conn.socket);
+    req[kCompletedIn] = ring.reading;
   },
 
   /**
@@ -270,13 +274,15 @@ const responses = {
   onParseError(conn, err) {
     const { socket } = conn;
     const req = currentRequest(conn);
+    const isBehind = req?.res?.complete && req[kCompletedIn] !== ring.reading;
     // It is an ordinary socket that the error's listeners find.
     conn.detach();
     socket.parser = null;
     socket.removeListener('end', onSocketEnd);
     socket.destroy();
-    // A second response, or bytes on an idle connection: nobody's error, but nothing behind them can be believed.
-    if (req === null || err.code === 'HPE_UNSOLICITED_RESPONSE') return;
+    // A second response, or bytes on an idle connection: nobody's error, but nothing behind them can be believed. Behind a response that
+    // was complete already Node no longer looks.
+    if (req === null || err.code === 'HPE_UNSOLICITED_RESPONSE' || isBehind) return;
     socket._hadError = true;
     req.parser = null;
     emitError(req, err);
@@ -579,4 +585,14 @@ function onResponseTimeout() {
   this._httpMessage?.res?.emit('timeout');
 }
 
-module.exports = { assignSocket, emitError, kError, kResource, kStage, listenForTimeout, parkSocket, STAGE };
+module.exports = {
+  assignSocket,
+  emitError,
+  kCompletedIn,
+  kError,
+  kResource,
+  kStage,
+  listenForTimeout,
+  parkSocket,
+  STAGE,
+};

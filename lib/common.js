@@ -1,6 +1,6 @@
 'use strict';
 
-const http = require('node:http');
+const http = require('./internal/host');
 const { setTimeout } = require('node:timers');
 
 /**
@@ -30,12 +30,47 @@ const continueExpression = /(?:^|\W)100-continue(?:$|\W)/i;
 const kIncomingMessage = Symbol('IncomingMessage');
 /** Set on an IncomingMessage whose remaining body is dropped where it is parsed. */
 const kSkipPendingData = Symbol('SkipPendingData');
-/** A message's own header table: null, or lower-case name → [name, value]. */
-const kOutHeaders = Symbol('kOutHeaders');
+
+/**
+ * A symbol of the host's, by which programs that found it on one of the host's objects find the same on ours; a new one where it has none.
+ * @param {object} object one of the host's that has it
+ * @param {string} description
+ * @returns {symbol}
+ */
+function hostSymbol(object, description) {
+  const found = Object.getOwnPropertySymbols(object).find((symbol) => symbol.description === description);
+  return found ?? Symbol(description);
+}
+
+/**
+ * Gives a prototype its properties, in the order that this Node's has them: it is seen by who lists them.
+ * @param {object} prototype
+ * @param {object} properties
+ * @param {object} hostPrototype
+ */
+function defineInOrder(prototype, properties, hostPrototype) {
+  for (const key of new Set([...Reflect.ownKeys(hostPrototype), ...Reflect.ownKeys(properties)])) {
+    const descriptor = Object.getOwnPropertyDescriptor(properties, key);
+    if (descriptor !== undefined) Object.defineProperty(prototype, key, descriptor);
+  }
+}
+
+const hostMessage = new http.OutgoingMessage();
+/** A message's own header table: null, or a Fields. */
+const kOutHeaders = hostSymbol(hostMessage, 'kOutHeaders');
 /** A parser's callback for time-outs: the last of HTTPParser's numbers. */
 const kOnTimeout = 6;
 /** A write has returned false and no 'drain' has been emitted since. */
-const kNeedDrain = Symbol('kNeedDrain');
+const kNeedDrain = hostSymbol(hostMessage, 'kNeedDrain');
+
+/**
+ * Header fields as they were set: lower-case name → [name, value]. Nothing is inherited that could pass for a field. Made by a function, as
+ * such objects share their shapes: twice as fast to fill and to read as a Map, three times as what has no prototype at all (measured).
+ * @constructor
+ * @this {Record<string, [name: string, value: any]>}
+ */
+function Fields() {}
+Fields.prototype = Object.freeze(Object.create(null));
 
 // RFC 9110, section 5.6.2.
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -148,6 +183,9 @@ module.exports = {
   METHODS_BY_CODE,
   LENIENCY,
   leniency,
+  Fields,
+  defineInOrder,
+  hostSymbol,
   kOutHeaders,
   kOnTimeout,
   kNeedDrain,

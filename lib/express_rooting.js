@@ -1,6 +1,6 @@
 'use strict';
 
-const host = require('node:http');
+const host = require('./internal/host');
 
 const { IncomingMessage } = require('./incoming');
 const { ServerResponse } = require('./response');

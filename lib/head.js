@@ -231,7 +231,7 @@ function writeHead(msg, startLine, headers) {
   const head = new Head(msg, startLine);
   if (headers) {
     if (headers === msg[kOutHeaders])
-      for (const [lower, entry] of headers) head.add(entry[0], lower, entry[1], CHECKED);
+      for (const lower in headers) head.add(headers[lower][0], lower, headers[lower][1], CHECKED);
     else head.addUserFields(headers);
   }
   if (msg.sendDate && (head.has & HAS.DATE) === 0) head.text += `Date: ${utcDate()}\r\n`;

@@ -1,12 +1,12 @@
 'use strict';
 
-const host = require('node:http');
+const host = require('./internal/host');
 const EventEmitter = require('node:events');
 const { Readable, finished } = require('node:stream');
 
 const { asEvents, defineView, hide } = require('./inspect');
 const { HEAD, kConnection } = require('./internal/connection');
-const { METHODS_BY_CODE, kSkipPendingData } = require('./common');
+const { METHODS_BY_CODE, defineInOrder, hostSymbol, kSkipPendingData } = require('./common');
 const { addDistinctField, mergeField } = require('./headers');
 
 /** @typedef {import('node:net').Socket & Record<string | symbol, any>} Socket */
@@ -33,10 +33,7 @@ const kAbortListener = Symbol('kAbortListener');
  * The host's own symbol where it has one: its HTTP/2 server hands HTTP/1 connections to its own HTTP/1 server, which calls this method of
  * whatever class it was given.
  */
-const kDetachAbortSignal =
-  Object.getOwnPropertySymbols(host.IncomingMessage.prototype).find(
-    ({ description }) => description === 'kDetachAbortSignal',
-  ) ?? Symbol('kDetachAbortSignal');
+const kDetachAbortSignal = hostSymbol(host.IncomingMessage.prototype, 'kDetachAbortSignal');
 
 /** Where a message stands whose stream nobody has touched yet. */
 const PHASE = Object.freeze({
@@ -103,6 +100,9 @@ function IncomingMessage(socket) {
 Object.setPrototypeOf(IncomingMessage.prototype, Readable.prototype);
 Object.setPrototypeOf(IncomingMessage, Readable);
 
+/** What its prototype has; gathered here, to stand there in Node's order. @type {any} */
+const members = {};
+
 /**
  * Lets a transport's bytes come again, unless the server has stopped them for its own reasons (`_paused`).
  * @param {Socket | null | undefined} socket
@@ -153,7 +153,7 @@ function close(state) {
   state.closeEmitted = true;
 }
 
-Object.defineProperty(IncomingMessage.prototype, '_readableState', {
+Object.defineProperty(members, '_readableState', {
   configurable: true,
   get() {
     return this[kReadableState] ?? makeReadableState(this);
@@ -164,7 +164,7 @@ Object.defineProperty(IncomingMessage.prototype, '_readableState', {
 });
 
 /** @this {any} */
-IncomingMessage.prototype._read = function _read() {
+members._read = function _read() {
   if (!this._consuming) {
     this._readableState.readingMore = false;
     this._consuming = true;
@@ -178,7 +178,7 @@ IncomingMessage.prototype._read = function _read() {
  * @param {Error | null} err
  * @param {(err?: Error | null) => void} callback
  */
-IncomingMessage.prototype._destroy = function _destroy(err, callback) {
+members._destroy = function _destroy(err, callback) {
   if (!this.readableEnded || !this.complete) {
     this.aborted = true;
     this.emit('aborted');
@@ -214,7 +214,7 @@ function reportDestroyed(msg, err, callback) {
  * Throws away what of the body has come and will come, so that the connection's next message can be read.
  * @this {any}
  */
-IncomingMessage.prototype._dump = function _dump() {
+members._dump = function _dump() {
   if (this._dumped) return;
   this._dumped = true;
   if (this[kReadableState] === null && this._eventsCount === 0) {
@@ -230,7 +230,7 @@ IncomingMessage.prototype._dump = function _dump() {
  * Makes this a message without a body to read: it has ended and closed, with no event.
  * @this {any}
  */
-IncomingMessage.prototype._dumpAndCloseReadable = function _dumpAndCloseReadable() {
+members._dumpAndCloseReadable = function _dumpAndCloseReadable() {
   this._dumped = true;
   this[kPhase] = PHASE.CLOSED;
   if (this[kReadableState] !== null) close(this[kReadableState]);
@@ -241,13 +241,13 @@ IncomingMessage.prototype._dumpAndCloseReadable = function _dumpAndCloseReadable
  * @param {number} msecs
  * @param {() => void} [callback]
  */
-IncomingMessage.prototype.setTimeout = function setTimeout(msecs, callback) {
+members.setTimeout = function setTimeout(msecs, callback) {
   if (callback) this.on('timeout', callback);
   this.socket.setTimeout(msecs);
   return this;
 };
 
-Object.defineProperty(IncomingMessage.prototype, 'connection', {
+Object.defineProperty(members, 'connection', {
   get() {
     return this.socket;
   },
@@ -275,7 +275,7 @@ function cutHead(msg) {
   return raw;
 }
 
-Object.defineProperty(IncomingMessage.prototype, 'rawHeaders', {
+Object.defineProperty(members, 'rawHeaders', {
   configurable: true,
   enumerable: true,
   get() {
@@ -287,7 +287,7 @@ Object.defineProperty(IncomingMessage.prototype, 'rawHeaders', {
   },
 });
 
-Object.defineProperty(IncomingMessage.prototype, 'rawTrailers', {
+Object.defineProperty(members, 'rawTrailers', {
   configurable: true,
   enumerable: true,
   get() {
@@ -329,7 +329,7 @@ function distinctFields(msg, raw, count) {
  * @param {(msg: any) => Record<string, any>} make
  */
 function defineFields(name, slot, make) {
-  Object.defineProperty(IncomingMessage.prototype, name, {
+  Object.defineProperty(members, name, {
     get() {
       if (!this[slot]) this[slot] = make(this);
       return this[slot];
@@ -357,7 +357,7 @@ defineFields('trailersDistinct', kTrailersDistinct, (msg) => distinctFields(msg,
  * @param {string[]} raw
  * @param {number} count elements of raw that shall count
  */
-IncomingMessage.prototype._addHeaderLines = function _addHeaderLines(raw, count) {
+members._addHeaderLines = function _addHeaderLines(raw, count) {
   if (!raw?.length) return;
   let dest;
   if (this.complete) {
@@ -378,7 +378,7 @@ IncomingMessage.prototype._addHeaderLines = function _addHeaderLines(raw, count)
  * @param {string} value
  * @param {Record<string, any>} dest
  */
-IncomingMessage.prototype._addHeaderLine = function _addHeaderLine(field, value, dest) {
+members._addHeaderLine = function _addHeaderLine(field, value, dest) {
   mergeField(dest, field, value, this.joinDuplicateHeaders);
 };
 
@@ -388,7 +388,7 @@ IncomingMessage.prototype._addHeaderLine = function _addHeaderLine(field, value,
  * @param {string} value
  * @param {Record<string, string[]>} dest
  */
-IncomingMessage.prototype._addHeaderLineDistinct = function _addHeaderLineDistinct(field, value, dest) {
+members._addHeaderLineDistinct = function _addHeaderLineDistinct(field, value, dest) {
   addDistinctField(dest, field, value);
 };
 
@@ -397,7 +397,7 @@ IncomingMessage.prototype._addHeaderLineDistinct = function _addHeaderLineDistin
 /** In kAbortListener's place once `signal` shall listen no more. */
 const DETACHED = Object.freeze({ socket: null, listener: null });
 
-Object.defineProperty(IncomingMessage.prototype, 'signal', {
+Object.defineProperty(members, 'signal', {
   configurable: true,
   get() {
     if (this[kAbortController] === null) {
@@ -432,7 +432,7 @@ function abortSignal(msg) {
  * From here on `signal` does not follow the socket: it serves other messages.
  * @this {any}
  */
-IncomingMessage.prototype[kDetachAbortSignal] = function detachAbortSignal() {
+members[kDetachAbortSignal] = function detachAbortSignal() {
   const watch = this[kAbortListener];
   this[kAbortListener] = DETACHED;
   if (watch !== null && watch.socket !== null) watch.socket.removeListener('close', watch.listener);
@@ -441,7 +441,7 @@ IncomingMessage.prototype[kDetachAbortSignal] = function detachAbortSignal() {
 // --- what is seen of it -----------------------------------------------------------------------------------------------
 
 hide(kReadableState, kPhase, kHead, kFieldsAt, kRawHeaders, kRawTrailers, kAbortListener);
-defineView(IncomingMessage.prototype, {
+defineView(members, {
   mark: kPhase,
   after: { _events: ['_readableState'], complete: ['rawHeaders', 'rawTrailers'] },
   as: new Map([['_events', asEvents]]),
@@ -549,6 +549,8 @@ function isUntouched(msg) {
 function dumpUnread(msg) {
   if (!msg._consuming && (isUntouched(msg) || !msg._readableState.resumeScheduled)) msg._dump();
 }
+
+defineInOrder(IncomingMessage.prototype, members, host.IncomingMessage.prototype);
 
 module.exports = {
   IncomingMessage,

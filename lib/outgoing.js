@@ -1,10 +1,11 @@
 'use strict';
 
 const EventEmitter = require('node:events');
+const host = require('./internal/host');
 const { Stream, getDefaultHighWaterMark } = require('node:stream');
 const { isUint8Array } = require('node:util/types');
 
-const { kNeedDrain, kOutHeaders } = require('./common');
+const { defineInOrder, kNeedDrain, kOutHeaders } = require('./common');
 const { asEvents, defineView, hide } = require('./inspect');
 const { kConnection } = require('./internal/connection');
 const { kSent } = require('./internal/marks');
@@ -106,6 +107,9 @@ function OutgoingMessage(options) {
 Object.setPrototypeOf(OutgoingMessage.prototype, Stream.prototype);
 Object.setPrototypeOf(OutgoingMessage, Stream);
 
+/** What its prototype has; gathered here, to stand there in Node's order. @type {any} */
+const members = {};
+
 // --- what a Writable shows -----------------------------------------------------------------------------------------
 
 /**
@@ -113,7 +117,7 @@ Object.setPrototypeOf(OutgoingMessage, Stream);
  * @param {(this: any) => any} get
  */
 function defineGetter(name, get) {
-  Object.defineProperty(OutgoingMessage.prototype, name, { get });
+  Object.defineProperty(members, name, { get });
 }
 
 defineGetter('errored', function errored() {
@@ -147,7 +151,7 @@ defineGetter('writableNeedDrain', function writableNeedDrain() {
   return !this.destroyed && !this.finished && this[kNeedDrain];
 });
 
-Object.defineProperty(OutgoingMessage.prototype, 'headersSent', {
+Object.defineProperty(members, 'headersSent', {
   configurable: true,
   enumerable: true,
   get() {
@@ -155,7 +159,7 @@ Object.defineProperty(OutgoingMessage.prototype, 'headersSent', {
   },
 });
 
-Object.defineProperty(OutgoingMessage.prototype, 'connection', {
+Object.defineProperty(members, 'connection', {
   get() {
     return this[kSocket];
   },
@@ -164,7 +168,7 @@ Object.defineProperty(OutgoingMessage.prototype, 'connection', {
   },
 });
 
-Object.defineProperty(OutgoingMessage.prototype, 'socket', {
+Object.defineProperty(members, 'socket', {
   get() {
     return this[kSocket];
   },
@@ -182,7 +186,7 @@ Object.defineProperty(OutgoingMessage.prototype, 'socket', {
  * @param {number} msecs
  * @param {() => void} [callback]
  */
-OutgoingMessage.prototype.setTimeout = function setTimeout(msecs, callback) {
+members.setTimeout = function setTimeout(msecs, callback) {
   if (callback) this.on('timeout', callback);
   if (this[kSocket]) this[kSocket].setTimeout(msecs);
   else this.once('socket', (/** @type {any} */ socket) => socket.setTimeout(msecs));
@@ -193,7 +197,7 @@ OutgoingMessage.prototype.setTimeout = function setTimeout(msecs, callback) {
  * @this {any}
  * @param {Error} [error]
  */
-OutgoingMessage.prototype.destroy = function destroy(error) {
+members.destroy = function destroy(error) {
   if (this.destroyed) return this;
   this.destroyed = true;
   this[kErrored] = error;
@@ -210,7 +214,7 @@ function emitClose(msg) {
 }
 
 /** @this {any} */
-OutgoingMessage.prototype.pipe = function pipe() {
+members.pipe = function pipe() {
   this.emit('error', new ERR_STREAM_CANNOT_PIPE());
 };
 
@@ -218,30 +222,33 @@ OutgoingMessage.prototype.pipe = function pipe() {
  * @this {any}
  * @param {Error} err what a listener's promise was rejected with
  */
-OutgoingMessage.prototype[EventEmitter.captureRejectionSymbol] = function rejected(err, _event) {
+members[EventEmitter.captureRejectionSymbol] = function rejected(err, _event) {
   this.destroy(err);
 };
 
 // --- header --------------------------------------------------------------------------------------------------------
 
-Object.assign(OutgoingMessage.prototype, headerMethods);
+Object.assign(members, headerMethods);
+if (Object.hasOwn(host.OutgoingMessage.prototype, '_headers')) {
+  Object.defineProperties(members, require('./outgoing_deprecated'));
+}
 
 /**
  * @this {any}
  * @param {string} startLine with its line end
  * @param {any} headers
  */
-OutgoingMessage.prototype._storeHeader = function _storeHeader(startLine, headers) {
+members._storeHeader = function _storeHeader(startLine, headers) {
   if (writeHead(this, startLine, headers)) this._send('');
 };
 
 /** @this {any} */
-OutgoingMessage.prototype._implicitHeader = function _implicitHeader() {
+members._implicitHeader = function _implicitHeader() {
   throw new ERR_METHOD_NOT_IMPLEMENTED('_implicitHeader()');
 };
 
 /** @this {any} */
-OutgoingMessage.prototype.flushHeaders = function flushHeaders() {
+members.flushHeaders = function flushHeaders() {
   if (!this._header) this._implicitHeader();
   this._send('');
 };
@@ -255,7 +262,7 @@ OutgoingMessage.prototype.flushHeaders = function flushHeaders() {
  * @param {Function} [callback]
  * @returns {boolean} false: wait for 'drain'
  */
-OutgoingMessage.prototype.write = function write(chunk, encoding, callback) {
+members.write = function write(chunk, encoding, callback) {
   const accepted =
     typeof encoding === 'function'
       ? writeBody(this, chunk, null, encoding)
@@ -350,13 +357,13 @@ function emitError(msg, err, callback) {
 }
 
 /** @this {any} */
-OutgoingMessage.prototype.cork = function cork() {
+members.cork = function cork() {
   this[kCorked]++;
   this[kSocket]?.cork();
 };
 
 /** @this {any} */
-OutgoingMessage.prototype.uncork = function uncork() {
+members.uncork = function uncork() {
   this[kCorked]--;
   this[kSocket]?.uncork();
   if (this[kCorked] || this[kHeld] === null) return;
@@ -413,7 +420,7 @@ function release(msg) {
  * @param {any} [encoding]
  * @param {any} [callback]
  */
-OutgoingMessage.prototype.end = function end(chunk, encoding, callback) {
+members.end = function end(chunk, encoding, callback) {
   if (typeof chunk === 'function') return endBody(this, null, null, chunk);
   if (typeof encoding === 'function') return endBody(this, chunk, null, encoding);
   return endBody(this, chunk, encoding, typeof callback === 'function' ? callback : null);
@@ -516,7 +523,7 @@ function callEndCallbacks(msg, err) {
 }
 
 // Not enumerable: whoever copies a message's methods over shall not meet them.
-Object.defineProperties(OutgoingMessage.prototype, {
+Object.defineProperties(members, {
   [kSent]: {
     configurable: true,
     writable: true,
@@ -547,11 +554,10 @@ Object.defineProperties(OutgoingMessage.prototype, {
   },
 });
 
-const asDictionary = (/** @type {any} */ entries) =>
-  entries && Object.assign(Object.create(null), Object.fromEntries(entries));
+const asDictionary = (/** @type {any} */ fields) => fields && Object.assign(Object.create(null), fields);
 
 hide(kHeld, kHeldLength, kTurn);
-defineView(OutgoingMessage.prototype, {
+defineView(members, {
   mark: kHeldLength,
   as: new Map(
     /** @type {[PropertyKey, (value: any) => unknown][]} */ ([
@@ -565,7 +571,7 @@ defineView(OutgoingMessage.prototype, {
  * Called when all of an ended message has been given to its socket.
  * @this {any}
  */
-OutgoingMessage.prototype._finish = function _finish() {
+members._finish = function _finish() {
   this.emit('prefinish');
 };
 
@@ -580,7 +586,7 @@ OutgoingMessage.prototype._finish = function _finish() {
  * @param {number} [_byteLength] the connection counts for itself
  * @returns {boolean} as write
  */
-OutgoingMessage.prototype._send = function _send(data, encoding, callback, _byteLength) {
+members._send = function _send(data, encoding, callback, _byteLength) {
   return send(this, KIND.RAW, data, encoding, callback ?? null);
 };
 
@@ -593,7 +599,7 @@ OutgoingMessage.prototype._send = function _send(data, encoding, callback, _byte
  * @param {number} [_byteLength] the connection counts for itself
  * @returns {boolean} as write
  */
-OutgoingMessage.prototype._writeRaw = function _writeRaw(data, encoding, callback, _byteLength) {
+members._writeRaw = function _writeRaw(data, encoding, callback, _byteLength) {
   if (typeof encoding === 'function') return send(this, KIND.ASIDE, data, null, encoding);
   return send(this, KIND.ASIDE, data, encoding, callback ?? null);
 };
@@ -602,7 +608,7 @@ OutgoingMessage.prototype._writeRaw = function _writeRaw(data, encoding, callbac
  * Called when the message has been given its socket: sends what was waiting for it.
  * @this {any}
  */
-OutgoingMessage.prototype._flush = function _flush() {
+members._flush = function _flush() {
   const socket = this[kSocket];
   if (!socket?.writable) return;
   const accepted = this._flushOutput(socket);
@@ -620,7 +626,7 @@ OutgoingMessage.prototype._flush = function _flush() {
  * @param {any} socket
  * @returns {boolean | undefined} as write; undefined: nothing was waiting
  */
-OutgoingMessage.prototype._flushOutput = function _flushOutput(socket) {
+members._flushOutput = function _flushOutput(socket) {
   const waiting = this.outputData;
   if (waiting.length === 0) return undefined;
   this.outputData = [];
@@ -630,6 +636,8 @@ OutgoingMessage.prototype._flushOutput = function _flushOutput(socket) {
   this._onPendingData(-size);
   return accepted;
 };
+
+defineInOrder(OutgoingMessage.prototype, members, host.OutgoingMessage.prototype);
 
 module.exports = {
   kFinished,

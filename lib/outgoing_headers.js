@@ -1,6 +1,6 @@
 'use strict';
 
-const { _checkInvalidHeaderChar: hasInvalidChar, CRLF, isLenient, kOutHeaders } = require('./common');
+const { _checkInvalidHeaderChar: hasInvalidChar, CRLF, Fields, isLenient, kOutHeaders } = require('./common');
 const { codes } = require('./errors');
 const { isBadValue, kUniqueHeaders } = require('./head');
 const { lowerCase, validateHeaderName } = require('./headers');
@@ -9,8 +9,8 @@ const { validateString } = require('./validators');
 const { ERR_HTTP_HEADERS_SENT, ERR_HTTP_INVALID_HEADER_VALUE, ERR_INVALID_ARG_TYPE, ERR_INVALID_CHAR } = codes;
 
 /**
- * OutgoingMessage's methods for its header and trailer fields, until its head is written. The fields are a Map in kOutHeaders:
- * lower-case name → [name, value], null while there are none.
+ * OutgoingMessage's methods for its header and trailer fields, until its head is written. The fields are a Fields in kOutHeaders, which is
+ * null while there are none.
  */
 
 /**
@@ -46,8 +46,8 @@ function validateField(msg, action, name, value) {
  */
 function setHeader(name, value) {
   validateField(this, 'set', name, value);
-  this[kOutHeaders] ??= new Map();
-  this[kOutHeaders].set(lowerCase(name), [name, value]);
+  this[kOutHeaders] ??= new /** @type {any} */ (Fields)();
+  this[kOutHeaders][lowerCase(name)] = [name, value];
   return this;
 }
 
@@ -79,7 +79,7 @@ function setHeaders(headers) {
  */
 function appendHeader(name, value) {
   validateField(this, 'append', name, value);
-  const entry = this[kOutHeaders]?.get(lowerCase(name));
+  const entry = this[kOutHeaders]?.[lowerCase(name)];
   if (entry === undefined) return this.setHeader(name, value);
   if (!Array.isArray(entry[1])) entry[1] = [entry[1]];
   if (Array.isArray(value)) entry[1].push(...value);
@@ -93,23 +93,24 @@ function appendHeader(name, value) {
  */
 function getHeader(name) {
   validateString(name, 'name');
-  return this[kOutHeaders]?.get(lowerCase(name))?.[1];
+  return this[kOutHeaders]?.[lowerCase(name)]?.[1];
 }
 
 /** @this {any} */
 function getHeaderNames() {
-  return this[kOutHeaders] === null ? [] : [...this[kOutHeaders].keys()];
+  return this[kOutHeaders] === null ? [] : Object.keys(this[kOutHeaders]);
 }
 
 /** @this {any} */
 function getRawHeaderNames() {
-  return this[kOutHeaders] === null ? [] : Array.from(this[kOutHeaders].values(), ([name]) => name);
+  return this[kOutHeaders] === null ? [] : Object.values(this[kOutHeaders]).map(([name]) => name);
 }
 
 /** @this {any} */
 function getHeaders() {
   const headers = Object.create(null);
-  if (this[kOutHeaders] !== null) for (const [lower, entry] of this[kOutHeaders]) headers[lower] = entry[1];
+  const fields = this[kOutHeaders];
+  if (fields) for (const lower of Object.keys(fields)) headers[lower] = fields[lower][1];
   return headers;
 }
 
@@ -119,7 +120,7 @@ function getHeaders() {
  */
 function hasHeader(name) {
   validateString(name, 'name');
-  return this[kOutHeaders]?.has(lowerCase(name)) ?? false;
+  return Boolean(this[kOutHeaders]?.[lowerCase(name)]);
 }
 
 /**
@@ -135,7 +136,9 @@ function removeHeader(name) {
   else if (lower === 'content-length') this._removedContLen = true;
   else if (lower === 'transfer-encoding') this._removedTE = true;
   else if (lower === 'date') this.sendDate = false;
-  this[kOutHeaders]?.delete(lower);
+  const fields = this[kOutHeaders];
+  // An object from which something has been deleted is slower.
+  if (fields !== null && lower in fields) delete fields[lower];
 }
 
 /**
@@ -146,7 +149,7 @@ function _renderHeaders() {
   if (this._header) throw new ERR_HTTP_HEADERS_SENT('render');
   /** @type {Record<string, any>} */
   const headers = {};
-  if (this[kOutHeaders] !== null) for (const [name, value] of this[kOutHeaders].values()) headers[name] = value;
+  if (this[kOutHeaders] !== null) for (const [name, value] of Object.values(this[kOutHeaders])) headers[name] = value;
   return headers;
 }
 

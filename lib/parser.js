@@ -1,7 +1,7 @@
 'use strict';
 
 const { AsyncResource } = require('node:async_hooks');
-const http = require('node:http');
+const http = require('./internal/host');
 const { HEAD } = require('./internal/layout');
 const parsing = require('./internal/parsing');
 const { kOnTimeout, METHODS_BY_CODE } = require('./common');

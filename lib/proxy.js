@@ -1,6 +1,6 @@
 'use strict';
 
-const hostHttp = require('node:http');
+const hostHttp = require('./internal/host');
 const net = require('node:net');
 const { codes } = require('./errors');
 const { validateObject, validatePort } = require('./validators');

@@ -1,13 +1,15 @@
 'use strict';
 
 const { channel } = require('node:diagnostics_channel');
-const { STATUS_CODES } = require('node:http');
+const host = require('./internal/host');
 
 const { _checkInvalidHeaderChar: checkInvalidHeaderChar, chunkExpression, kOutHeaders } = require('./common');
 const { codes } = require('./errors');
 const { hide } = require('./inspect');
 const { kFinished, OutgoingMessage, validateHeaderName, validateHeaderValue } = require('./outgoing');
 const { validateInteger, validateLinkHeaderValue, validateObject } = require('./validators');
+
+const { STATUS_CODES } = host;
 
 /** http.ServerResponse: the status line and the informational responses before it. The rest is OutgoingMessage's. */
 
@@ -213,6 +215,9 @@ ServerResponse.prototype.writeHead = function writeHead(statusCode, reason, head
   return this;
 };
 
-ServerResponse.prototype.writeHeader = ServerResponse.prototype.writeHead;
+// Gone from Node 26.
+if (Object.hasOwn(host.ServerResponse.prototype, 'writeHeader')) {
+  ServerResponse.prototype.writeHeader = ServerResponse.prototype.writeHead;
+}
 
 module.exports = { ServerResponse, emitClose, kServerConnection, onServerResponseClose };

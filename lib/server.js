@@ -1,7 +1,7 @@
 'use strict';
 
 const EventEmitter = require('node:events');
-const { STATUS_CODES } = require('node:http');
+const { STATUS_CODES } = require('./internal/host');
 const net = require('node:net');
 const { promisify } = require('node:util');
 

@@ -116,7 +116,6 @@ class ServerConnection {
     socket.server = server;
     socket.parser = this;
     annotate(socket, kServerConnection, this);
-    socket._paused = false;
     if (server.timeout && typeof socket.setTimeout === 'function') socket.setTimeout(server.timeout);
     this.conn = Connection.attach(socket, this, {
       role: 'server',
@@ -126,6 +125,7 @@ class ServerConnection {
       ioThreads: server[kIoThreads],
     });
     listen(socket);
+    socket._paused = false;
     server[kConnections]?.add(this);
     this.applyTimeouts();
   }

@@ -1,6 +1,6 @@
 'use strict';
 
-const http = require('node:http');
+const http = require('./internal/host');
 
 const { codes } = require('./errors');
 const { checkIoThreads, kIoThreads } = require('./io_threads');

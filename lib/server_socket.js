@@ -1,9 +1,9 @@
 'use strict';
 
-const { STATUS_CODES } = require('node:http');
+const { STATUS_CODES } = require('./internal/host');
 
 const { codes } = require('./errors');
-const { LISTENING } = require('./internal/local');
+const { LISTENERS } = require('./internal/local');
 const { kServerConnection, onServerResponseClose } = require('./response');
 
 /**
@@ -105,13 +105,9 @@ function listen(socket) {
   socket.on('drain', socketOnDrain);
   socket.on('resume', socketOnResume);
   socket.on('pause', socketOnPause);
+  // Seen by who lists the socket's properties, as in Node.
+  Object.assign(socket, LISTENERS);
   socket.setEncoding = socketSetEncoding;
-  if (socket[kServerConnection].conn.isLent) {
-    // The socket's own, seen by who lists its properties, as in Node. Over those of its prototype: they do the same.
-    socket.on = LISTENING.on;
-    socket.addListener = LISTENING.addListener;
-    socket.prependListener = LISTENING.prependListener;
-  }
 }
 
 /** @param {any} socket handed over to its user */

@@ -214,7 +214,7 @@ fn write_event(
             |free| incoming_message::encode(head, free),
             || incoming_message::encode_large(head),
         ),
-        proto::Event::Body(bytes) => events.push(header, bytes),
+        proto::Event::Body(part) => events.push_body(header, part),
         proto::Event::Complete(trailers) => events.push_with(
             Header {
                 kind: event::COMPLETE,

@@ -11,6 +11,7 @@ use crate::driver::local::Poller;
 use crate::ring::events::{Events, Header, Records};
 use crate::ring::layout::{event, role, table, transport};
 use crate::ring::memory::Memory;
+use crate::ring::slabs::Slabs;
 use crate::ring::table::Table;
 use ferrohttp_proto as proto;
 use held::{Access, Held};
@@ -85,6 +86,7 @@ pub struct Engine {
     pub(crate) aside: Events,
     commands: Memory,
     table: Table,
+    slabs: Slabs,
     poller: Poller,
     threads: Option<Threads>,
     queue: VecDeque<u32>,
@@ -107,6 +109,7 @@ impl Engine {
             aside: Events::new(Memory::empty()),
             commands,
             table: Table::new(table),
+            slabs: Slabs::default(),
             poller: Poller::new()?,
             threads: None,
             queue: VecDeque::new(),
@@ -123,6 +126,11 @@ impl Engine {
         self.poller.fd()
     }
 
+    /// Takes over memory to receive into, in the place of what had its number.
+    pub fn lend_slab(&mut self, number: u32, memory: Memory) {
+        self.slabs.lend(number, memory);
+    }
+
     /// Moves the table to larger memory.
     pub fn grow_table(&mut self, memory: Memory) {
         self.table.grow(memory);
@@ -134,6 +142,7 @@ impl Engine {
         self.aside = Events::new(Memory::empty());
         self.commands = Memory::empty();
         self.table = Table::new(Memory::empty());
+        self.slabs = Slabs::default();
         self.queue.clear();
         for slot in 0..self.slots.len() {
             let _ = self.release(slot as u32);
@@ -443,9 +452,21 @@ impl Engine {
             parsed = connection.parse(&[], id, &mut self.events, self.now);
         } else if connection.transport.is_readable() {
             self.stats.receives += 1;
-            let received = connection.transport.receive(&mut self.buffer);
+            let (slab, buffer) = match self.slabs.next() {
+                Some((number, memory)) => (Some(number), memory.bytes_mut()),
+                None => (None, &mut *self.buffer),
+            };
+            let received = connection.transport.receive(buffer);
             let count = received.as_ref().map_or(0, |count| *count);
-            parsed = connection.take_in(received, &self.buffer, id, &mut self.events, self.now);
+            if let Some(number) = slab {
+                self.events.begin_slab(number, buffer);
+            }
+            parsed = connection.take_in(received, buffer, id, &mut self.events, self.now);
+            if let Some(number) = slab
+                && self.events.end_slab()
+            {
+                self.slabs.give_away(number, count);
+            }
             if count > 0 {
                 self.table
                     .set(slot, table::BYTES_READ, connection.bytes_read);

@@ -2,10 +2,9 @@
 
 // One HTTP connection as the classes see it: a transport that the engine has taken over, its events and its commands.
 
-const net = require('node:net');
 const { Duplex } = require('node:stream');
 const { ERR_STREAM_DESTROYED } = require('../errors').codes;
-const { COMMAND, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
+const { COMMAND, EVENT, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
 const { annotate, kConnection } = require('./annotate');
 const { armKeepAlive, checkTimeouts } = require('./deadlines');
 const { onEvent, tellDrain, tellParseError } = require('./events');
@@ -97,6 +96,8 @@ class Connection {
     this.finishing = null;
     /** Why the peer's bytes are no longer parsed. @type {any} */
     this.failure = null;
+    /** Events that wait until ticks have run. @type {any} */
+    this.later = null;
   }
 
   /**
@@ -112,7 +113,7 @@ class Connection {
     const { ioThreads } = connection;
     const lentTo = ioThreads > 0 ? TRANSPORT.THREADS : TRANSPORT.LOCAL;
     annotate(socket, kConnection, connection);
-    if (!FED_ONLY && socket.connecting && socket instanceof net.Socket) {
+    if (!FED_ONLY && socket.connecting && Local.isPlain(socket)) {
       attach(TRANSPORT.PENDING, -1);
       connection.start(new Pending(connection));
     } else if (!FED_ONLY && Local.isPossible(socket) && attach(lentTo, socket._handle.fd) >= 0) {
@@ -133,11 +134,6 @@ class Connection {
   /** Whether the engine has the transport. */
   get attached() {
     return this.transport !== null;
-  }
-
-  /** Whether its socket's descriptor is lent. */
-  get isLent() {
-    return this.transport instanceof Local;
   }
 
   /** Who moves the bytes. @returns {'pending' | 'local' | 'threads' | 'fed' | 'detached'} */
@@ -409,6 +405,7 @@ class Connection {
    */
   finish() {
     if (this.transport === null) return undefined;
+    this.later?.tell();
     ring.flush();
     this.finishing = { error: undefined };
     try {
@@ -429,7 +426,12 @@ class Connection {
 
   /** An event record; see events.js. */
   onEvent(kind, flags, a, b, bytes, start, end) {
+    if (this.later !== null) {
+      this.later.keep(kind, flags, a, b, bytes, start, end);
+      return;
+    }
     onEvent(this, kind, flags, a, b, bytes, start, end);
+    if (kind === EVENT.BODY && this.transport instanceof Fed) this.transport.afterBody();
   }
 
   /**
@@ -504,7 +506,7 @@ class Connection {
     const marks = this.marks.take();
     const wasLocal = this.transport instanceof Local;
     this.release();
-    if (output.length > 0) this.socket.write(output, (error) => marks.tellAll(error ?? null));
+    if (output.length > 0) this.socket.write(output, (error) => marks.callAll(error ?? null));
     else marks.tellAll(null);
     if (wasLocal) this.readAgain();
     return unread;
@@ -512,6 +514,7 @@ class Connection {
 
   /** The socket closes: what was not sent is lost, and who waits for it hears so. */
   letGo() {
+    this.later?.tell();
     if (this.transport === null) return;
     ring.flush();
     const sent = this.transport instanceof Local ? this.marks.takeReached(ring.figure(this, TABLE.SENT)) : null;

@@ -133,4 +133,4 @@ function parseError(text, bytesParsed, rawPacket) {
   return Object.assign(new Error(`Parse Error: ${reason}`), { code, reason, bytesParsed, rawPacket });
 }
 
-module.exports = { onEvent, parseError, tellDrain, tellParseError, tellTimeout };
+module.exports = { copy, onEvent, parseError, tellDrain, tellParseError, tellTimeout };

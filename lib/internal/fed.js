@@ -4,7 +4,8 @@
 
 const { annotate } = require('./annotate');
 const { watchOwner } = require('./handle');
-const { TABLE } = require('./layout');
+const { Later } = require('./later');
+const { ROLE, TABLE } = require('./layout');
 const { parseError, tellDrain, tellParseError } = require('./events');
 const ring = require('./ring');
 
@@ -93,7 +94,9 @@ class Fed {
   /** @param {Buffer} bytes */
   feed(bytes) {
     const { connection } = this;
+    connection.later?.tell();
     if (connection.transport !== this) return;
+    ring.beginReading();
     if (connection.failure !== null) {
       // What comes behind bytes that are not HTTP is none either, as llhttp has it.
       const { code, reason } = connection.failure;
@@ -106,6 +109,15 @@ class Fed {
     ring.readEvents();
   }
 
+  /** Behind a part of a body ticks are to run where Node's own parser would be reading: it reads a server's handles, unless others read too. */
+  afterBody() {
+    const { connection } = this;
+    const { role, socket } = connection;
+    if (role === ROLE.SERVER && socket._handle?.isStreamBase && socket.listenerCount('data') === 1) {
+      connection.later = new Later(connection);
+    }
+  }
+
   /** Gives the stream what the engine has framed; who waits for it is called by the stream. */
   settle() {
     const { connection } = this;
@@ -116,7 +128,7 @@ class Fed {
       const output = ring.engine.takeOutput(connection.slot);
       const marks = connection.marks.take();
       if (output.length === 0) marks.tellAll(null);
-      else isAccepted = connection.socket.write(output, (error) => marks.tellAll(error ?? null));
+      else isAccepted = connection.socket.write(output, (error) => marks.callAll(error ?? null));
     }
     // Refused: the stream's own 'drain' comes.
     if (isOwedDrain && isAccepted) tellDrain(connection);

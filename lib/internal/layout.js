@@ -30,6 +30,8 @@ module.exports = {
     SENT: 7,
     MISUSE: 8,
     OUT_OF_LINE: 8388608,
+    IN_SLAB: 4194304,
+    SLAB_SHIFT: 16,
   },
   HEAD: {
     KEEP_ALIVE: 1,

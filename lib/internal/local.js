@@ -5,10 +5,13 @@
 
 const { EventEmitter } = require('node:events');
 const net = require('node:net');
-const { kConnection } = require('./annotate');
+const { annotate, kConnection } = require('./annotate');
 const { ROLE, TABLE } = require('./layout');
 const { giveBack, isLendable, lend } = require('./handle');
 const ring = require('./ring');
+
+/** Functions of a socket that bytes go through: who has put his own there is to see them. */
+const MOVING = ['write', 'end', 'push', 'read', '_write', '_writev', '_read'];
 
 /** The Borrower of handle.js. */
 class Local {
@@ -27,13 +30,24 @@ class Local {
    * @param {any} socket
    */
   static isPossible(socket) {
-    return socket instanceof net.Socket && isLendable(socket) && !hasReader(socket);
+    return Local.isPlain(socket) && isLendable(socket) && !hasReader(socket);
+  }
+
+  /**
+   * Whether it is a net.Socket through which the bytes go as Node has it.
+   * @param {any} socket
+   */
+  static isPlain(socket) {
+    return socket instanceof net.Socket && MOVING.every(isNodes, socket);
   }
 
   start() {
     const { socket } = this.connection;
     lend(socket._handle, this);
-    Object.setPrototypeOf(socket, lentPrototype(Object.getPrototypeOf(socket)));
+    annotate(socket, 'push', pushToLent);
+    Object.defineProperty(socket, 'writableLength', WRITABLE_LENGTH);
+    // A server's connection has its own to put there. Defining them twice would turn the socket into a dictionary, which costs more than all else.
+    if (this.connection.role === ROLE.CLIENT) for (const name of LISTENING) annotate(socket, name, LISTENERS[name]);
     // Node's server reads its sockets by a listener, and others count it. As an event's only: the stream must not begin to flow.
     if (this.connection.role === ROLE.SERVER) EventEmitter.prototype.on.call(socket, 'data', onOwnData);
     if (socket._handle.hasRef()) this.onReference(true);
@@ -42,13 +56,20 @@ class Local {
   stop() {
     const { socket } = this.connection;
     this.onReference(false);
+    // Nobody has any use for what is left of a socket that closes.
+    if (this.isClosing) {
+      if (socket._handle) giveBack(socket._handle, 0, 0);
+      return;
+    }
     if (this.connection.role === ROLE.SERVER) EventEmitter.prototype.removeListener.call(socket, 'data', onOwnData);
-    const base = bases.get(Object.getPrototypeOf(socket));
-    // Where somebody has put another over it meanwhile, it stays: it asks whether the descriptor is lent.
-    if (base !== undefined) Object.setPrototypeOf(socket, base);
+    // Somebody's method on top of ours stays.
+    if (socket.push === pushToLent) delete socket.push;
+    delete socket.writableLength;
+    if (this.connection.role !== ROLE.SERVER) {
+      for (const name of LISTENING) if (socket[name] === LISTENERS[name]) delete socket[name];
+    }
     if (socket._handle) {
-      if (this.isClosing) giveBack(socket._handle, 0, 0);
-      else giveBack(socket._handle, this.bytesRead(), this.bytesWritten());
+      giveBack(socket._handle, this.bytesRead(), this.bytesWritten());
       socket._handle.reading = false;
     }
   }
@@ -128,6 +149,11 @@ class Local {
 
 // --- asked of the socket ---------------------------------------------------------------------------------------------------
 
+/** @this {any} the socket: MSW's is another's go-between, and shows that one's handle as its own. @param {string} name */
+function isNodes(name) {
+  return this[name] === /** @type {any} */ (net.Socket.prototype)[name];
+}
+
 /** @returns {Local | null} who has lent the socket's descriptor */
 function borrower(/** @type {any} */ socket) {
   const transport = socket[kConnection]?.transport;
@@ -141,62 +167,41 @@ const hasReader = (socket) =>
 /** Stands for the engine, which reads the descriptor itself. */
 function onOwnData() {}
 
+/** Methods that add listeners. */
+const LISTENING = ['on', 'addListener', 'prependListener'];
+
 /**
- * The methods that add listeners, for sockets whose descriptor may be lent. A listener for the bytes themselves must get them from the socket,
- * and so must the engine: the stream believes that a read is under way, and would not ask the handle.
- * @param {any} base a prototype of sockets
+ * The same for sockets whose descriptor may be lent. A listener for the bytes themselves must get them from the socket, and so must the engine:
+ * the stream believes that a read is under way, and would not ask the handle. @type {any}
  */
-function listening(base) {
-  const methods = {};
-  for (const name of ['on', 'addListener', 'prependListener']) {
-    methods[name] = function (/** @type {string} */ event, /** @type {any} */ listener) {
-      // A server's sockets have it of their own; as in Node, until it is found that nobody needs it any more.
-      if (this[kConnection] === undefined && Object.hasOwn(this, name)) this[name] = base[name];
+const LISTENERS = Object.fromEntries(
+  LISTENING.map((name) => [
+    name,
+    /** @this {any} */
+    function (event, listener) {
+      // As in Node, until it is found that nobody needs it any more.
+      if (this[kConnection] === undefined) this[name] = Object.getPrototypeOf(this)[name];
       else if (event === 'data' || event === 'readable') borrower(this)?.connection.demote();
-      return base[name].call(this, event, listener);
-    };
-  }
-  return methods;
-}
-
-/** Those of ordinary sockets. @type {any} */
-const LISTENING = listening(net.Socket.prototype);
-
-/** The prototypes of sockets whose descriptor is lent, by their own, and the other way round. @type {WeakMap<object, object>} */
-const lents = new WeakMap();
-/** @type {WeakMap<object, object>} */
-const bases = new WeakMap();
+      return Object.getPrototypeOf(this)[name].call(this, event, listener);
+    },
+  ]),
+);
 
 /**
- * The prototype a socket has while its descriptor is lent: one for all of a class.
- * @param {any} base the socket's own
+ * Somebody other than the engine brings bytes: from here on the socket brings them all.
+ * @this {any}
  */
-function lentPrototype(base) {
-  let lent = lents.get(base);
-  if (lent === undefined) {
-    lent = Object.create(base, {
-      writableLength: {
-        configurable: true,
-        /** The stream's own, and what waits in the engine. @this {any} */
-        get() {
-          return this._writableState.length + (borrower(this)?.connection.writableLength ?? 0);
-        },
-      },
-    });
-    Object.assign(/** @type {object} */ (lent), listening(base), {
-      /**
-       * Somebody other than the engine brings bytes: from here on the socket brings them all.
-       * @this {any}
-       */
-      push(chunk, encoding) {
-        if (chunk !== null) borrower(this)?.connection.demote();
-        return base.push.call(this, chunk, encoding);
-      },
-    });
-    lents.set(base, lent);
-    bases.set(lent, base);
-  }
-  return lent;
+function pushToLent(chunk, encoding) {
+  if (chunk !== null) borrower(this)?.connection.demote();
+  return Object.getPrototypeOf(this).push.call(this, chunk, encoding);
 }
 
-module.exports = { LISTENING, Local };
+const WRITABLE_LENGTH = {
+  configurable: true,
+  /** The stream's own, and what waits in the engine. @this {any} */
+  get() {
+    return this._writableState.length + (borrower(this)?.connection.writableLength ?? 0);
+  },
+};
+
+module.exports = { LISTENERS, Local };

@@ -69,6 +69,28 @@ class Marks {
     else resource.runInAsyncScope(process.nextTick, process, call, this, sent, error);
   }
 
+  /**
+   * Calls all at once: a stream's callback comes in its own time, and whoever stands in for the stream may go on right behind it.
+   * @param {Error | null} error why the bytes will never get there
+   */
+  callAll(error) {
+    const { waiting } = this;
+    this.waiting = [];
+    let next = 0;
+    try {
+      while (next < waiting.length) {
+        const [sent, resource] = [waiting[next], waiting[next + 1]];
+        next += 2;
+        this.ticks++;
+        if (resource === null) call(this, sent, error);
+        else resource.runInAsyncScope(call, null, this, sent, error);
+      }
+    } finally {
+      // One that throws takes none of the others with it.
+      for (; next < waiting.length; next += 2) this.tell(waiting[next], waiting[next + 1], error);
+    }
+  }
+
   /** @param {Error | null} error why the bytes will never get there */
   tellAll(error) {
     const { waiting } = this;

@@ -8,6 +8,12 @@ const { Engine } = require('./native');
 
 const EVENTS_SIZE = 1 << 20;
 const COMMANDS_SIZE = 256 << 10;
+/** Bytes received at a time. */
+const SLAB_SIZE = 64 << 10;
+/** As many parts of bodies can be received in one batch without a copy; one slab is lent for each part that was copied for want of it. */
+const MAX_SLABS = 32;
+/** Parts of a body of so many bytes are worth it. */
+const VIEW_MIN = 32 << 10;
 /** Bytes of a record's header. */
 const HEADER = RECORD.WORDS * 4;
 /** A handler that takes longer (ms) makes the engine send between connections for a while: others' answers must not wait behind it. */
@@ -191,7 +197,16 @@ function settle() {
 
 /** Rust's call: there are events. */
 function drain() {
+  beginReading();
   batch(true);
+}
+
+/** What was read together has one number in `reading`. */
+let reading = 0;
+
+/** Other bytes than those before are to be read. */
+function beginReading() {
+  reading++;
 }
 
 /**
@@ -263,18 +278,41 @@ function read(fromLoop) {
     // The cursor moves before the call: a listener that throws loses no other event.
     eventWords[RING.HEAD] = at + ((HEADER + length + RECORD.ALIGN - 1) & ~(RECORD.ALIGN - 1));
     const flags = kindAndFlags >>> 8;
-    const large = (flags & EVENT.OUT_OF_LINE) !== 0 ? engine.takeLarge() : null;
+    const large = length === 0 ? payload(flags, a, b) : null;
+    if (length >= VIEW_MIN && slabs.length < MAX_SLABS) lendSlab(slabs.length);
     if (!isCurrent) continue;
     isDispatching = true;
     if (large === null)
       connection.onEvent(kindAndFlags & 0xff, flags, a, b, eventBytes, at + HEADER, at + HEADER + length);
-    else connection.onEvent(kindAndFlags & 0xff, flags & ~EVENT.OUT_OF_LINE, a, b, large, 0, large.length);
+    else connection.onEvent(kindAndFlags & 0xff, flags & ~AWAY, a, b, large, 0, large.length);
     isDispatching = false;
     // Node runs ticks behind each part of a request's body, as its server's parser reads the socket by itself; not behind heads, and not
     // behind parts of a response, which come by a 'data' event.
     if (fromLoop && (kindAndFlags & 0xff) === EVENT.BODY && connection.role === ROLE.SERVER) runTicks();
   }
   if (last !== undefined) between(fromLoop, began);
+}
+
+/** Flags of records whose payload lies elsewhere. */
+const AWAY = EVENT.OUT_OF_LINE | EVENT.IN_SLAB;
+
+/** @returns {Buffer | null} a record's payload that does not lie in the ring */
+function payload(flags, a, b) {
+  if ((flags & AWAY) === 0) return null;
+  if ((flags & EVENT.OUT_OF_LINE) !== 0) return engine.takeLarge();
+  const number = a >>> EVENT.SLAB_SHIFT;
+  const part = Buffer.from(slabs[number], a & ((1 << EVENT.SLAB_SHIFT) - 1), b);
+  lendSlab(number);
+  return part;
+}
+
+/** What the engine receives into, by number. @type {ArrayBuffer[]} */
+const slabs = [];
+
+/** Lends a slab, in the place of the one that a record has given to us: that one is its reader's. */
+function lendSlab(number) {
+  slabs[number] = Buffer.allocUnsafeSlow(SLAB_SIZE).buffer;
+  engine.lendSlab(number, slabs[number]);
 }
 
 /** What Node does between two connections' reads: ticks and microtasks; and sending early when somebody is slow. */
@@ -366,6 +404,7 @@ module.exports = {
   COMMAND,
   attach,
   awaitOutput,
+  beginReading,
   bind,
   command,
   commandMessage,
@@ -380,6 +419,9 @@ module.exports = {
   },
   readEvents,
   readEventsNow,
+  get reading() {
+    return reading;
+  },
   reference,
   release,
   releaseSlot,

@@ -22,6 +22,8 @@ function httpFacade(http) {
  */
 function bind(refresh) {
   refreshers.push(refresh);
+  // Tools that patch http when it is first required (OpenTelemetry's) are to have done so before its names are bound.
+  require('node:http');
   refresh();
 }
 

@@ -1,8 +1,10 @@
 'use strict';
 
 const Module = require('node:module');
+const { isBuiltin } = Module;
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
+const host = require('../internal/host.js');
 const facades = require('./facades.js');
 
 /**
@@ -28,6 +30,7 @@ function install(replacements) {
       urlOf.set(specifier, url);
     }
   }
+  patchLoad(exportsOf);
   patchRequire(exportsOf);
   patchGetBuiltinModule(exportsOf);
   patchSync();
@@ -35,13 +38,27 @@ function install(replacements) {
 }
 
 /** @param {Map<unknown, unknown>} exportsOf */
-function patchRequire(exportsOf) {
+function patchLoad(exportsOf) {
   const loader = /** @type {any} */ (Module);
   const original = loader._load;
   loader._load = function _load(/** @type {unknown} */ request) {
     const found = exportsOf.get(request);
     // How many arguments there are differs between Node’s versions.
     return found === undefined ? Reflect.apply(original, this, arguments) : found;
+  };
+}
+
+/**
+ * Who hooked require() before (OpenTelemetry's require-in-the-middle) and saw http loaded then answers for it from a cache. Those answers
+ * alone are replaced: hooks that ask for the module anew see ours, and may patch it.
+ * @param {Map<unknown, unknown>} exportsOf
+ */
+function patchRequire(exportsOf) {
+  if (require('node:http') !== host) return;
+  const original = Module.prototype.require;
+  Module.prototype.require = function require(id) {
+    const given = Reflect.apply(original, this, arguments);
+    return given === host ? (exportsOf.get(id) ?? given) : given;
   };
 }
 
@@ -75,8 +92,10 @@ function hookImport(urlOf) {
   Module.registerHooks({
     resolve(specifier, context, nextResolve) {
       const url = urlOf.get(specifier);
-      // require() has been answered by _load before; what comes here is require.resolve('http'), which stays 'http'.
-      if (url === undefined || context.conditions.includes('require')) return nextResolve(specifier, context);
+      const found = nextResolve(specifier, context);
+      // require() has been answered by _load before; what comes here is require.resolve('http'), which stays 'http'. Where a hook
+      // beneath wraps the builtin (import-in-the-middle's), the wrapper itself imports it, and comes here again.
+      if (url === undefined || context.conditions.includes('require') || !isBuiltin(found.url)) return found;
       return { url, format: 'module', shortCircuit: true };
     },
   });

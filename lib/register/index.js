@@ -2,6 +2,7 @@
 
 // The package comes first: what it reads from the host's http (METHODS, STATUS_CODES …) it must get from the host,
 // and once the hooks stand, every require('http') in this process gives ferrohttp, the package's own included.
+const { isInternalThread } = require('node:worker_threads');
 const http = require('../../index.js');
 const common = require('../http_common.js');
 const server = require('../server.js');
@@ -12,7 +13,9 @@ const { install } = require('./hooks.js');
 // Two copies of the package in one process would each put their hooks over the other's: the first one stays.
 const kRegistered = Symbol.for('ferrohttp.registered');
 
-if (!Object.hasOwn(process, kRegistered)) {
+// Node runs --require on the thread of module.register()'s hooks too, where nobody asks for http, and where Node 22 ends when a
+// hook of registerHooks() passes on.
+if (!isInternalThread && !Object.hasOwn(process, kRegistered)) {
   Object.defineProperty(process, kRegistered, { value: true });
   install({
     http: { exports: http, facade: httpFacade(http) },

@@ -1,5 +1,7 @@
 // Runs on Node's loader thread (module.register), where module.registerHooks is missing.
 
+import { isBuiltin } from 'node:module';
+
 /** @type {Map<string, string>} */
 let urlOf = new Map();
 
@@ -9,7 +11,9 @@ export function initialize(data) {
 }
 
 /** @type {import('node:module').ResolveHook} */
-export function resolve(specifier, context, nextResolve) {
+export async function resolve(specifier, context, nextResolve) {
   const url = urlOf.get(specifier);
-  return url === undefined ? nextResolve(specifier, context) : { url, format: 'module', shortCircuit: true };
+  const found = await nextResolve(specifier, context);
+  // A hook beneath may wrap the builtin; see hooks.js.
+  return url === undefined || !isBuiltin(found.url) ? found : { url, format: 'module', shortCircuit: true };
 }

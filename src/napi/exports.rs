@@ -8,17 +8,23 @@ use crate::ring::memory::Memory;
 use napi::bindgen_prelude::*;
 use napi::sys;
 use napi_derive::napi;
-use std::cell::RefMut;
+use std::cell::{RefCell, RefMut};
 use std::io;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
 /// Wraps the memory of an ArrayBuffer that JavaScript keeps for as long as the engine lives.
 fn memory(env: &Env, buffer: &ArrayBuffer<'_>) -> Result<Memory> {
+    Ok(pin(env, buffer)?.0)
+}
+
+/// Wraps the memory of an ArrayBuffer, which lives until the reference is deleted.
+fn pin(env: &Env, buffer: &ArrayBuffer<'_>) -> Result<(Memory, sys::napi_ref)> {
     let (mut data, mut length) = (ptr::null_mut(), 0);
     let mut reference: sys::napi_ref = ptr::null_mut();
-    // SAFETY: an ArrayBuffer of the calling environment; the reference made here pins it until the environment goes down, before which the
-    // engine lets go of it. It is in nobody's hands who would detach it (lib/internal/ring.js does not export it).
+    // SAFETY: an ArrayBuffer of the calling environment; the reference made here pins it at most until the environment goes down, before which
+    // the engine lets go of it. It is in nobody's hands who would detach it (lib/internal/ring.js exports none; of a slab it makes views that
+    // leave its hands when the engine has let go of it).
     unsafe {
         check_status!(sys::napi_get_arraybuffer_info(
             env.raw(),
@@ -32,10 +38,9 @@ fn memory(env: &Env, buffer: &ArrayBuffer<'_>) -> Result<Memory> {
             1,
             &mut reference
         ))?;
-        Ok(
-            NonNull::new(data.cast())
-                .map_or_else(Memory::empty, |start| Memory::new(start, length)),
-        )
+        let memory = NonNull::new(data.cast())
+            .map_or_else(Memory::empty, |start| Memory::new(start, length));
+        Ok((memory, reference))
     }
 }
 
@@ -54,6 +59,8 @@ impl From<Misuse> for Error {
 #[napi(js_name = "Engine")]
 pub struct JsEngine {
     environment: Rc<Environment>,
+    /// What pins the slabs, by number.
+    slabs: RefCell<Vec<sys::napi_ref>>,
 }
 
 #[napi]
@@ -75,6 +82,7 @@ impl JsEngine {
         .map_err(|error| Error::from_reason(format!("ferrohttp: {error}")))?;
         Ok(Self {
             environment: Environment::start(env.raw(), engine, drain.raw())?,
+            slabs: RefCell::default(),
         })
     }
 
@@ -153,6 +161,24 @@ impl JsEngine {
     #[napi(catch_unwind)]
     pub fn send_all_now(&self) -> Result<()> {
         self.engine()?.send_all_now();
+        Ok(())
+    }
+
+    /// Lends memory to receive into, in the place of the slab that had this number, which a record has given away.
+    #[napi(catch_unwind)]
+    pub fn lend_slab(&self, env: Env, number: u32, slab: ArrayBuffer<'_>) -> Result<()> {
+        let (memory, reference) = pin(&env, &slab)?;
+        self.engine()?.lend_slab(number, memory);
+        let mut slabs = self.slabs.borrow_mut();
+        let number = number as usize;
+        if number >= slabs.len() {
+            slabs.resize(number + 1, ptr::null_mut());
+        }
+        let last = std::mem::replace(&mut slabs[number], reference);
+        if !last.is_null() {
+            // SAFETY: made by `pin` in this environment, and deleted once: it has just been replaced. The engine has let go of its slab.
+            check_status!(unsafe { sys::napi_delete_reference(env.raw(), last) })?;
+        }
         Ok(())
     }
 

@@ -12,6 +12,19 @@ pub const INLINE_MAX: usize = 64 * 1024;
 /// Bytes kept free behind that for records without payload, which are pushed without asking: failed sends, reached marks.
 const MARGIN: usize = 64 * 1024;
 
+/// A part of a body of this many bytes and more, received into a slab, stays there: a view of it keeps at most twice as much memory as it shows.
+pub const VIEW_MIN: usize = 32 * 1024;
+
+/// The slab that is being parsed.
+struct Parsing {
+    number: u32,
+    /// Its address, only to tell offsets by.
+    start: usize,
+    length: usize,
+    /// A record refers to it: once, because JavaScript puts another slab in its place when it reads that record.
+    is_given: bool,
+}
+
 /// The event ring's writer.
 pub struct Events {
     memory: Memory,
@@ -21,6 +34,7 @@ pub struct Events {
     overflow: VecDeque<Header>,
     /// Records made elsewhere that found no room, before those of `overflow`.
     spilled: Pending,
+    parsing: Option<Parsing>,
 }
 
 impl Events {
@@ -34,7 +48,23 @@ impl Events {
             large: VecDeque::new(),
             overflow: VecDeque::new(),
             spilled: Pending::default(),
+            parsing: None,
         }
+    }
+
+    /// What is parsed from here on may lie in this slab.
+    pub fn begin_slab(&mut self, number: u32, bytes: &[u8]) {
+        self.parsing = Some(Parsing {
+            number,
+            start: bytes.as_ptr().addr(),
+            length: bytes.len(),
+            is_given: false,
+        });
+    }
+
+    /// Parsing of it is over. Whether a record refers to it.
+    pub fn end_slab(&mut self) -> bool {
+        self.parsing.take().is_some_and(|slab| slab.is_given)
     }
 
     /// Whether JavaScript has records to read.
@@ -155,6 +185,22 @@ impl Records for Events {
         self.write_header(header, length);
     }
 
+    fn push_body(&mut self, mut header: Header, part: &[u8]) {
+        if part.len() >= VIEW_MIN
+            && let Some(slab) = self.parsing.as_mut().filter(|slab| !slab.is_given)
+            && let Some(offset) = part.as_ptr().addr().checked_sub(slab.start)
+            && offset + part.len() <= slab.length
+        {
+            slab.is_given = true;
+            header.flags |= event::IN_SLAB;
+            header.a = slab.number << event::SLAB_SHIFT | offset as u32;
+            header.b = part.len() as u32;
+            self.write_header(header, 0);
+        } else {
+            self.push(header, part);
+        }
+    }
+
     fn push_bare(&mut self, header: Header) {
         if self.spilled.is_empty() && self.overflow.is_empty() && self.fits_bare() {
             self.write_header(header, 0);
@@ -177,6 +223,39 @@ mod tests {
         a: 3,
         b: 4,
     };
+
+    #[test]
+    fn a_large_part_of_a_body_stays_in_its_slab_once() {
+        let mut events = Events::new(leaked(1 << 20));
+        let slab = vec![7; 64 * 1024];
+        let part = &slab[1024..1024 + VIEW_MIN];
+        let is_in_slab = |events: &Events, at: usize| {
+            events.memory.word(at / 4 + record::KIND as usize) >> 8 & event::IN_SLAB != 0
+        };
+        events.push_body(HEADER, part);
+        assert!(
+            !is_in_slab(&events, ring::START as usize),
+            "no slab is parsed"
+        );
+        let at = events.tail;
+        events.begin_slab(5, &slab);
+        events.push_body(HEADER, &slab[..VIEW_MIN - 1]);
+        assert!(!is_in_slab(&events, at), "too small");
+        let at = events.tail;
+        events.push_body(HEADER, part);
+        assert!(is_in_slab(&events, at));
+        let word = |field: u32| events.memory.word(at / 4 + field as usize);
+        assert_eq!(word(record::A), 5 << event::SLAB_SHIFT | 1024);
+        assert_eq!(word(record::B), VIEW_MIN as u32);
+        assert_eq!(word(record::LENGTH), 0);
+        let at = events.tail;
+        events.push_body(HEADER, part);
+        assert!(!is_in_slab(&events, at), "a second time");
+        assert!(events.end_slab());
+        events.begin_slab(5, &slab);
+        events.push_body(HEADER, &[1; VIEW_MIN]);
+        assert!(!events.end_slab(), "it lies elsewhere");
+    }
 
     #[test]
     fn a_record_is_written_where_the_tail_says_and_the_ring_rewinds_when_read() {

@@ -65,6 +65,11 @@ layout! {
         MISUSE = 8;
         /// Flag, in any kind: the payload is not here but taken with `takeLarge()`.
         OUT_OF_LINE = 0x0080_0000;
+        /// Flag of a BODY: the part lies in a slab, which is JavaScript's now. A: the slab's number, and below `SLAB_SHIFT` bits the offset in it.
+        /// B: bytes.
+        IN_SLAB = 0x0040_0000;
+        /// See `IN_SLAB`.
+        SLAB_SHIFT = 16;
     }
     /// Flags of a HEAD event, above the kind's 8 bits.
     head "HEAD" {

@@ -5,4 +5,5 @@ pub mod events;
 pub mod layout;
 pub mod memory;
 pub mod records;
+pub mod slabs;
 pub mod table;

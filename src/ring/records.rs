@@ -56,6 +56,11 @@ pub trait Records {
     /// Appends a record without payload; there is always room for one.
     fn push_bare(&mut self, header: Header);
 
+    /// Appends the record of a part of a body. The caller has seen [`Self::has_room`].
+    fn push_body(&mut self, header: Header, part: &[u8]) {
+        self.push(header, part);
+    }
+
     /// Appends a record with `payload`. The caller has seen [`Self::has_room`].
     fn push(&mut self, header: Header, payload: &[u8]) {
         self.push_with(

@@ -1,0 +1,3 @@
+'use strict';
+
+require('./telemetry-run.cjs')(require('http'));
