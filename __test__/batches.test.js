@@ -118,6 +118,80 @@ test('an exception in a handler reaches uncaughtException, and loses no other re
   assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: '' });
 });
 
+test(
+  'what throws while a message is read ends its connection’s reading: more bytes are an error',
+  options,
+  async (t) => {
+    const app = await startApp('throws-while-reading.cjs', { execArgv: registerArgs });
+    const asker = await dial(t, app.port);
+    /** @param {string[]} expected waits for as many notes */
+    const expectNotes = async (expected) => {
+      /** @type {string[]} */
+      const notes = [];
+      while (notes.length < expected.length) {
+        asker.write('GET /report HTTP/1.1\r\nHost: a\r\n\r\n');
+        const [, text] = (await asker.read(';')).slice(0, -1).split('\r\n\r\n');
+        if (text !== '') notes.push(...text.split(', '));
+      }
+      assert.deepStrictEqual(notes, expected);
+    };
+    const head = (target) => `POST ${target} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    const body = '1\r\na\r\n1\r\nb\r\n0\r\n\r\n';
+
+    // A listener of 'request', which the parser calls: the body that came along is lost.
+    const first = await dial(t, app.port);
+    first.write(head('/request') + body + head('/2') + body);
+    await expectNotes(['request', 'uncaught request']);
+    first.write(head('/3') + body);
+    assert.strictEqual(await first.rest(), '');
+    await expectNotes(['clientError HPE_CB_HEADERS_COMPLETE']);
+
+    // A listener of 'data' that is called as the body's parts are read.
+    const second = await dial(t, app.port);
+    second.write(head('/data'));
+    await expectNotes(['request']);
+    second.write(body);
+    await expectNotes(['data a', 'uncaught data']);
+    second.write(head('/3') + body);
+    assert.strictEqual(await second.rest(), '');
+    await expectNotes(['clientError HPE_JS_EXCEPTION']);
+
+    // 'end' comes when all has been read.
+    const third = await dial(t, app.port);
+    third.write(head('/end') + body);
+    await expectNotes(['request', 'data a', 'data b', 'end', 'uncaught end']);
+    third.write(head('/3') + body);
+    await expectNotes(['request', 'data a', 'data b', 'end']);
+    for (const peer of [asker, third]) peer.socket.destroy();
+    const { code, stderr } = await app.stop();
+    assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: '' });
+  },
+);
+
+test('ticks behind each part of a body run before what came along with it', options, async (t) => {
+  const order = [];
+  const server = http.createServer((req, res) => {
+    req.on('data', (chunk) => {
+      order.push(`${chunk}`);
+      // As deep as no single tick reaches.
+      process.nextTick(() =>
+        Promise.resolve().then(() => process.nextTick(() => order.push(`behind ${chunk}, complete: ${req.complete}`))),
+      );
+    });
+    req.on('end', () => {
+      order.push('end');
+      res.end(';');
+    });
+  });
+  const port = await listen(t, server);
+  const peer = await dial(t, port);
+  peer.write('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
+  await once(server, 'request');
+  peer.write('1\r\na\r\n1\r\nb\r\n0\r\n\r\n');
+  await peer.read(';');
+  assert.deepStrictEqual(order, ['a', 'behind a, complete: false', 'b', 'behind b, complete: false', 'end']);
+});
+
 test('answers do not wait for the slow handlers of other connections behind them', options, async (t) => {
   const app = await startApp('slow.cjs', { execArgv: registerArgs, args: ['300'] });
   /** @type {{ n: number, at: number }[]} */

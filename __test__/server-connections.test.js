@@ -224,3 +224,16 @@ test('emit("connection") serves any duplex stream', options, async () => {
   assert.match(text, /^HTTP\/1.1 200 OK\r\n/);
   stream.destroy();
 });
+
+test('a server looks for late requests at its own interval, not at another server’s', options, async (t) => {
+  const answer = (_req, res) => res.end('answered;');
+  const frequent = http.createServer({ headersTimeout: 60, connectionsCheckingInterval: 10 }, answer);
+  const seldom = http.createServer({ headersTimeout: 10, connectionsCheckingInterval: 1e6 }, answer);
+  const late = await dial(t, await listen(t, seldom));
+  late.write('GET / HTTP/1.1\r\n');
+  const refused = await dial(t, await listen(t, frequent));
+  refused.write('GET / HTTP/1.1\r\n');
+  assert.match(await refused.rest(), /^HTTP\/1\.1 408 /);
+  late.write('Host: a\r\n\r\n');
+  await late.read('answered;');
+});

@@ -1,11 +1,12 @@
 'use strict';
 
 // A socket over whose `write` its user has put one of his own, as loggers and byte counters do: messages pass through it as Node writes them.
+// And what else he does to a socket that a server has: all stays in order.
 
 const assert = require('node:assert');
 const { once } = require('node:events');
 const net = require('node:net');
-const { PassThrough } = require('node:stream');
+const { Duplex } = require('node:stream');
 const { test } = require('node:test');
 const { http } = require('./support/http.js');
 const { deferred, dial, exchange, listen, textOf } = require('./support/wire.js');
@@ -26,7 +27,8 @@ function watch(socket, seen) {
   const before = Object.getOwnPropertyDescriptor(socket, 'write');
   const { write } = socket;
   socket.write = function (data, ...rest) {
-    seen.push(short(data));
+    // With nothing in it Node wrote behind each message until Node 24.
+    if (data.length > 0) seen.push(short(data));
     return write.call(this, data, ...rest);
   };
   return () => {
@@ -199,24 +201,49 @@ test("a write put over a client's socket sees each request on it", options, asyn
 
 test("a stream whose class has a write of its own gets a response in Node's pieces", options, async () => {
   const seen = [];
-  class Logged extends PassThrough {
+  class Logged extends Duplex {
     /** @param {any} data @param {any[]} rest */
     write(data, ...rest) {
-      seen.push(short(data));
+      if (data.length > 0) seen.push(short(data));
       return super.write(data, ...rest);
+    }
+    _read() {}
+    _write(_chunk, _encoding, callback) {
+      callback();
     }
   }
   const socket = new Logged();
   const written = deferred();
   const server = http.createServer((_req, res) => {
     res.on('finish', () => written.resolve(undefined));
-    seen.length = 0;
-    res.end('hello');
+    res.write('hel');
+    res.end('lo');
   });
   server.emit('connection', socket);
-  // A PassThrough answers itself: what the server writes is bad input to it, which is of no interest here.
-  server.on('clientError', () => socket.destroy());
-  socket.write(get('/'));
+  socket.push(get('/'));
   await written.promise;
-  assert.strictEqual(seen[0], '#hello');
+  assert.deepStrictEqual(seen, ['#3', CRLF, 'hel', CRLF, '2', CRLF, 'lo', CRLF, `0${CRLF}${CRLF}`]);
+  socket.destroy();
+});
+
+test('what a user has corked goes out before the response that came behind it', options, async (t) => {
+  const server = http.createServer((req, res) => {
+    req.socket.cork();
+    req.socket.write('HTTP/1.1 102 Processing\r\n\r\n');
+    res.end('x');
+    req.socket.uncork();
+  });
+  const port = await listen(t, server);
+  const answer = await exchange(port, last('/'));
+  assert.match(answer, /^HTTP\/1\.1 102 [\s\S]*HTTP\/1\.1 200 [\s\S]*\r\n\r\nx$/);
+});
+
+test('bytes given back to a connection’s socket are read as if the peer had sent them', options, async (t) => {
+  const server = http.createServer((req, res) => res.end(`${req.url};`));
+  server.on('connection', (socket) => socket.unshift(get('/first')));
+  const port = await listen(t, server);
+  const client = await dial(t, port);
+  await client.read('/first;');
+  client.write(get('/second'));
+  await client.read('/second;');
 });

@@ -41,6 +41,8 @@ const RESPONSE_FIELDS = {
 };
 
 const HELLO = 'Hello, world!';
+const SLOW_EVERY = 10;
+const SLOW_MS = 5;
 const JSON_BODY = { message: HELLO, id: 42, tags: ['a', 'b', 'c'], nested: { ok: true, ratio: 0.5 } };
 const BYTES = Buffer.alloc(MIB, 'ferrohttp ');
 const BYTES_64K = BYTES.subarray(0, CHUNK);
@@ -50,16 +52,20 @@ const BYTES_64K = BYTES.subarray(0, CHUNK);
  * @property {(http: typeof import('node:http')) => Promise<import('node:http').Server>} start a listening server
  * @property {(requestBody: Buffer) => Buffer} body the body it must answer with
  * @property {Record<string, string>} [headers] the fields it must answer with
+ * @property {{ kind?: 'fixed' | 'streamed' | 'echoed' | 'counted', fields?: Record<string, string>, looksAt?: Record<string, string>,
+ *   close?: boolean, later?: boolean }} [native] how bench/native is told to answer likewise; without it, it cannot
  * @property {boolean} [register] it requires node:http itself, so ferrohttp comes in by --import ferrohttp/register
  */
 
 /**
  * @param {import('node:http').RequestListener} listener
  * @param {string | Buffer | ((requestBody: Buffer) => Buffer)} body
+ * @param {App['native']} [native]
  * @returns {App}
  */
-function plain(listener, body) {
+function plain(listener, body, native) {
   return {
+    native,
     start: (http) => listening(http.createServer(listener)),
     body: typeof body === 'function' ? body : () => Buffer.from(body),
   };
@@ -73,25 +79,43 @@ async function listening(server) {
   return server;
 }
 
+/** @param {number} ms in which the thread does nothing else */
+function work(ms) {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}
+
 /** @type {Record<string, App>} */
 const apps = {
-  hello: plain((_req, res) => {
-    res.setHeader('Content-Type', 'text/plain');
-    res.end(HELLO);
-  }, HELLO),
+  hello: plain(
+    (_req, res) => {
+      res.setHeader('Content-Type', 'text/plain');
+      res.end(HELLO);
+    },
+    HELLO,
+    { fields: { 'Content-Type': 'text/plain' } },
+  ),
 
-  json: plain((_req, res) => {
-    res.setHeader('Content-Type', 'application/json; charset=utf-8');
-    res.end(JSON.stringify(JSON_BODY));
-  }, JSON.stringify(JSON_BODY)),
+  json: plain(
+    (_req, res) => {
+      res.setHeader('Content-Type', 'application/json; charset=utf-8');
+      res.end(JSON.stringify(JSON_BODY));
+    },
+    JSON.stringify(JSON_BODY),
+    { fields: { 'Content-Type': 'application/json; charset=utf-8' } },
+  ),
 
   fields: {
-    ...plain((req, res) => {
-      let seen = 0;
-      for (const name in REQUEST_FIELDS_LOWER) if (req.headers[name] === REQUEST_FIELDS_LOWER[name]) seen += 1;
-      for (const name in RESPONSE_FIELDS) res.setHeader(name, RESPONSE_FIELDS[name]);
-      res.end(`${seen} fields`);
-    }, '12 fields'),
+    ...plain(
+      (req, res) => {
+        let seen = 0;
+        for (const name in REQUEST_FIELDS_LOWER) if (req.headers[name] === REQUEST_FIELDS_LOWER[name]) seen += 1;
+        for (const name in RESPONSE_FIELDS) res.setHeader(name, RESPONSE_FIELDS[name]);
+        res.end(`${seen} fields`);
+      },
+      '12 fields',
+      { fields: RESPONSE_FIELDS, looksAt: REQUEST_FIELDS },
+    ),
     headers: RESPONSE_FIELDS,
   },
 
@@ -102,6 +126,7 @@ const apps = {
       req.on('end', () => res.end(Buffer.concat(chunks)));
     },
     (requestBody) => requestBody,
+    { kind: 'echoed' },
   ),
 
   upload: plain(
@@ -113,38 +138,65 @@ const apps = {
       req.on('end', () => res.end(String(bytes)));
     },
     (requestBody) => Buffer.from(String(requestBody.length)),
+    { kind: 'counted' },
   ),
 
-  answer64k: plain((_req, res) => res.end(BYTES_64K), BYTES_64K),
-  answer1m: plain((_req, res) => res.end(BYTES), BYTES),
+  answer64k: plain((_req, res) => res.end(BYTES_64K), BYTES_64K, {}),
+  answer1m: plain((_req, res) => res.end(BYTES), BYTES, {}),
 
-  stream1m: plain((_req, res) => {
-    let offset = 0;
-    const more = () => {
-      while (offset < MIB) {
-        const flowing = res.write(BYTES.subarray(offset, offset + CHUNK));
-        offset += CHUNK;
-        if (!flowing && offset < MIB) {
-          res.once('drain', more);
-          return;
+  stream1m: plain(
+    (_req, res) => {
+      let offset = 0;
+      const more = () => {
+        while (offset < MIB) {
+          const flowing = res.write(BYTES.subarray(offset, offset + CHUNK));
+          offset += CHUNK;
+          if (!flowing && offset < MIB) {
+            res.once('drain', more);
+            return;
+          }
         }
-      }
-      res.end();
-    };
-    more();
-  }, BYTES),
+        res.end();
+      };
+      more();
+    },
+    BYTES,
+    { kind: 'streamed' },
+  ),
 
-  immediate: plain((_req, res) => setImmediate(() => res.end(HELLO)), HELLO),
+  immediate: plain((_req, res) => setImmediate(() => res.end(HELLO)), HELLO, { later: true }),
 
-  awaiting: plain(async (_req, res) => {
-    await null;
-    res.end(HELLO);
-  }, HELLO),
+  awaiting: plain(
+    async (_req, res) => {
+      await null;
+      res.end(HELLO);
+    },
+    HELLO,
+    {},
+  ),
 
-  close: plain((_req, res) => {
-    res.setHeader('Connection', 'close');
-    res.end(HELLO);
-  }, HELLO),
+  close: plain(
+    (_req, res) => {
+      res.setHeader('Connection', 'close');
+      res.end(HELLO);
+    },
+    HELLO,
+    { close: true },
+  ),
+
+  slow: {
+    start: (http) => {
+      let requests = 0;
+      return listening(
+        http.createServer((_req, res) => {
+          requests += 1;
+          if (requests % SLOW_EVERY === 0) work(SLOW_MS);
+          res.end(HELLO);
+        }),
+      );
+    },
+    body: () => Buffer.from(HELLO),
+  },
 
   express: {
     register: true,

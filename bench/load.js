@@ -8,6 +8,8 @@ const path = require('node:path');
 const { requestBody } = require('./apps');
 const { runProgram } = require('./processes');
 
+/** ms before the first requests, where there is a think time; see load.lua. */
+const REST = 300;
 const TIMEOUT = 10; // seconds an answer may take; generous, for a shared machine
 
 /**
@@ -15,6 +17,8 @@ const TIMEOUT = 10; // seconds an answer may take; generous, for a shared machin
  * @property {number} requests answered
  * @property {number} seconds
  * @property {number} bytes received, heads included
+ * @property {number} p50 µs from a request to its answer, median
+ * @property {number} p99 µs, the 99th percentile
  * @property {string[]} errors socket errors, time-outs and refusals, named and counted
  */
 
@@ -40,17 +44,22 @@ function load(generator, scenario, url, seconds) {
  * @param {number} seconds
  * @returns {Promise<Load>}
  */
-async function loadByWrk({ connections = 1, depth = 1, method = 'GET', bodyBytes = 0, fields = {} }, url, seconds) {
+async function loadByWrk(scenario, url, seconds) {
+  const { connections = 1, depth = 1, method = 'GET', bodyBytes = 0, fields = {}, think = 0 } = scenario;
   const threads = Math.min(connections, Math.max(1, Math.min(4, os.availableParallelism() >> 1)));
   const args = [`-t${threads}`, `-c${connections}`, `-d${seconds}s`, '--timeout', `${TIMEOUT}s`];
   for (const [name, value] of Object.entries(fields)) args.push('-H', `${name}: ${value}`);
-  args.push('-s', path.join(__dirname, 'load.lua'), url, '--', String(depth), method, String(bodyBytes));
+  const rest = think > 0 ? REST : 0;
+  const forScript = [depth, method, bodyBytes, Math.floor(connections / threads), rest, think];
+  args.push('-s', path.join(__dirname, 'load.lua'), url, '--', ...forScript.map(String));
   const output = await runProgram('wrk', args);
   const totals = JSON.parse(output.trimEnd().slice(output.trimEnd().lastIndexOf('\n') + 1));
   return {
     requests: totals.requests,
-    seconds: totals.microseconds / 1e6,
+    seconds: (totals.microseconds - rest * 1000) / 1e6,
     bytes: totals.bytes,
+    p50: totals.p50,
+    p99: totals.p99,
     errors: counted(totals.errors),
   };
 }
@@ -61,7 +70,9 @@ async function loadByWrk({ connections = 1, depth = 1, method = 'GET', bodyBytes
  * @param {number} seconds
  * @returns {Promise<Load>}
  */
-async function loadByAutocannon({ connections = 1, depth = 1, method = 'GET', bodyBytes = 0, fields }, url, seconds) {
+async function loadByAutocannon(scenario, url, seconds) {
+  const { connections = 1, depth = 1, method = 'GET', bodyBytes = 0, fields, think = 0 } = scenario;
+  if (think > 0) throw new Error('it takes wrk: autocannon has no think time');
   const autocannon = require('autocannon');
   const result = await autocannon({
     url,
@@ -77,6 +88,8 @@ async function loadByAutocannon({ connections = 1, depth = 1, method = 'GET', bo
     requests: result.requests.total,
     seconds: result.duration,
     bytes: result.throughput.total,
+    p50: result.latency.p50 * 1000, // it tells whole ms
+    p99: result.latency.p99 * 1000,
     errors: counted({ socket: result.errors - result.timeouts, timeout: result.timeouts, status: result.non2xx }),
   };
 }

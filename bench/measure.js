@@ -8,19 +8,25 @@ const path = require('node:path');
 const { setTimeout: delay } = require('node:timers/promises');
 const { apps, requestBody } = require('./apps');
 const { load } = require('./load');
-const { Child, runProgram } = require('./processes');
+const { DISTURBED } = require('./summary');
+const { NativeServer } = require('./native');
+const { Child, machineCpu, ownCpu, runProgram } = require('./processes');
 const { verifyAnswer, verifyServer } = require('./verify');
 
-const WARM_UP = 1; // s
+const WARM_UP = 2; // s; after one, V8 is still compiling and costs a third more
+/** Connections before the idle ones, so that the code and the young generation have grown to their size. */
+const FIRST_CONNECTIONS = 1000;
 const REQUIRES_PER_ROUND = 3;
+/** How often a round is taken again because it was disturbed. */
+const MOST_REPEATS = 3;
 
 /**
- * @typedef {object} Side
- * @property {string} label
- * @property {'node' | 'ferrohttp' | 'undici'} engine
+ * @typedef {import('./peers').Side} Side
  *
  * @typedef {object} Plan
+ * @property {Side} target what the client scenarios' requests go to
  * @property {number} rounds
+ * @property {boolean} calm rounds in which other programs took much of the machine are taken again
  * @property {number} seconds of load in each round
  * @property {'wrk' | 'autocannon'} generator
  *
@@ -29,20 +35,38 @@ const REQUIRES_PER_ROUND = 3;
  */
 
 /**
- * Runs `measure` on every side in turn, `rounds` times.
+ * Runs `measure` on every side in turn, in each of the plan's rounds.
  * @template S
  * @param {S[]} sides
- * @param {number} rounds
+ * @param {{ rounds: number, calm: boolean }} plan
  * @param {(side: S) => Promise<Figures>} measure
  * @returns {Promise<Figures[][]>} by side, then by round
  */
-async function alternate(sides, rounds, measure) {
+async function alternate(sides, { rounds, calm }, measure) {
   /** @type {Figures[][]} */
   const figures = sides.map(() => []);
   for (let round = 0; round < rounds; round += 1) {
-    for (const [i, side] of sides.entries()) figures[i].push(await measure(side));
+    for (const [i, side] of sides.entries()) {
+      let measured = await watched(() => measure(side));
+      for (let again = 0; calm && measured.others > DISTURBED && again < MOST_REPEATS; again += 1) {
+        measured = await watched(() => measure(side));
+      }
+      figures[i].push(measured);
+    }
   }
   return figures;
+}
+
+/**
+ * Adds to the figures how much of the machine other programs took meanwhile.
+ * @param {() => Promise<Figures>} work
+ * @returns {Promise<Figures>}
+ */
+async function watched(work) {
+  const [start, machine, own] = [performance.now(), machineCpu(), ownCpu()];
+  const figures = await work();
+  const others = (machineCpu() - machine - (ownCpu() - own)) / (performance.now() - start);
+  return Number.isNaN(others) ? figures : { ...figures, others: Math.max(0, others) };
 }
 
 /**
@@ -73,11 +97,17 @@ async function withChildren(children, work) {
 /**
  * @param {Side} side
  * @param {string} appName
- * @param {object} [options] of Child
+ * @param {{ exposeGc?: boolean }} [options]
  */
-function serverChild(side, appName, options) {
-  const register = side.engine === 'ferrohttp' && apps[appName].register === true;
-  return new Child('server', [side.engine, appName, ...(register ? ['registered'] : [])], { ...options, register });
+function serverChild(side, appName, { exposeGc } = {}) {
+  const app = apps[appName];
+  if (side.engine === 'native') {
+    if (!app.native) throw new Error(`${side.label} cannot serve ${appName}`);
+    return new NativeServer(side.command, app.native, app.body(Buffer.alloc(0)));
+  }
+  const register = side.engine === 'ferrohttp' && app.register === true;
+  const args = [side.engine, appName, ...(register ? ['registered'] : [])];
+  return new Child('server', args, { side, register, exposeGc });
 }
 
 /**
@@ -85,7 +115,8 @@ function serverChild(side, appName, options) {
  * @param {Side[]} sides
  * @param {Plan} plan
  */
-function measureServer(scenario, sides, { rounds, seconds, generator }) {
+function measureServer(scenario, sides, plan) {
+  const { seconds, generator } = plan;
   const app = apps[scenario.app];
   const servers = sides.map((side) => ({ label: side.label, child: serverChild(side, scenario.app), url: '' }));
   const least = app.body(requestBody(scenario.bodyBytes ?? 0)).length;
@@ -110,10 +141,11 @@ function measureServer(scenario, sides, { rounds, seconds, generator }) {
         await verifyServer(scenario, app, server.url);
         await loaded(server, WARM_UP);
       }
-      const figures = await alternate(servers, rounds, async (server) => {
+      const figures = await alternate(servers, plan, async (server) => {
         const before = await server.child.ask('sample');
         const result = await loaded(server, seconds);
-        return perRequest(before, await server.child.ask('sample'), result.requests, result.seconds);
+        const figures = perRequest(before, await server.child.ask('sample'), result.requests, result.seconds);
+        return { ...figures, p50: result.p50, p99: result.p99 };
       });
       for (const server of servers) await verifyServer(scenario, app, server.url);
       return figures;
@@ -122,16 +154,17 @@ function measureServer(scenario, sides, { rounds, seconds, generator }) {
 }
 
 /**
- * The target is always node:http, in a process of its own for all sides.
+ * All sides ask the same target, in a process of its own.
  * @param {import('./scenarios').Scenario} scenario
  * @param {Side[]} sides
  * @param {Plan} plan
  */
-function measureClient(scenario, sides, { rounds, seconds }) {
+function measureClient(scenario, sides, plan) {
+  const { seconds, target: targetSide } = plan;
   const { app: appName, connections, method = 'GET', bodyBytes = 0 } = scenario;
   const expected = apps[appName].body(requestBody(bodyBytes));
-  const target = serverChild({ label: 'target', engine: 'node' }, appName);
-  const clients = sides.map(({ engine }) => new Child('client', [engine]));
+  const target = serverChild(targetSide, appName);
+  const clients = sides.map((side) => new Child('client', [side.engine], { side }));
 
   const run = async (client, duration) => {
     const result = await client.ask('run', { connections, seconds: duration, answerBytes: expected.length });
@@ -147,7 +180,7 @@ function measureClient(scenario, sides, { rounds, seconds }) {
       verifyAnswer(status, Buffer.from(body, 'latin1'), expected);
       await run(client, WARM_UP);
     }
-    return alternate(clients, rounds, async (client) => {
+    return alternate(clients, plan, async (client) => {
       const result = await run(client, seconds);
       return perRequest(result.before, result.after, result.requests, result.seconds);
     });
@@ -160,17 +193,20 @@ function measureClient(scenario, sides, { rounds, seconds }) {
  * @param {Side[]} sides
  * @param {Plan} plan
  */
-function measureMemory(scenario, sides, { rounds }) {
-  return alternate(sides, Math.min(rounds, 3), (side) => {
+function measureMemory(scenario, sides, plan) {
+  return alternate(sides, plan, (side) => {
     const server = serverChild(side, scenario.app, { exposeGc: true });
     return withChildren([server], async () => {
       const port = await server.ask('start');
       const answer = apps[scenario.app].body(Buffer.alloc(0));
-      await rest(port, 100, answer, async () => {}); // code loaded and compiled before the first sample
-      const before = await server.ask('collectedSample');
-      return rest(port, scenario.connections, answer, async () => {
-        const after = await server.ask('collectedSample');
-        return { idleRss: (after.rss - before.rss) / scenario.connections };
+      return rest(port, FIRST_CONNECTIONS, answer, async () => {
+        const before = await server.ask('collectedSample');
+        return rest(port, scenario.connections, answer, async () => {
+          const after = await server.ask('collectedSample');
+          const figures = { idleRss: (after.rss - before.rss) / scenario.connections };
+          if (after.heap !== undefined) figures.idleHeap = (after.heap - before.heap) / scenario.connections;
+          return figures;
+        });
       });
     });
   });
@@ -228,10 +264,10 @@ function answered(socket, answer) {
  * @param {Side[]} sides
  * @param {Plan} plan
  */
-function measureRequire(_scenario, sides, { rounds }) {
+function measureRequire(_scenario, sides, plan) {
   const script = path.join(__dirname, 'children', 'require.js');
-  return alternate(sides, rounds * REQUIRES_PER_ROUND, async ({ engine }) => ({
-    require: Number(await runProgram(process.execPath, [script, engine])),
+  return alternate(sides, { ...plan, rounds: plan.rounds * REQUIRES_PER_ROUND }, async ({ engine, command }) => ({
+    require: Number(await runProgram(command, [script, engine])),
   }));
 }
 
@@ -247,4 +283,4 @@ function measure(scenario, sides, plan) {
   return measures[scenario.kind](scenario, sides, plan);
 }
 
-module.exports = { measure };
+module.exports = { measure, serverChild };

@@ -4,6 +4,7 @@
 
 const { fork, spawn } = require('node:child_process');
 const { once } = require('node:events');
+const { readFileSync } = require('node:fs');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 
@@ -41,14 +42,15 @@ class Child {
   /**
    * @param {string} script name in children/, without .js
    * @param {string[]} args
-   * @param {{ register?: boolean, exposeGc?: boolean }} [options]
+   * @param {{ side: import('./peers').Side, register?: boolean, exposeGc?: boolean }} options
    */
-  constructor(script, args, { register = false, exposeGc = false } = {}) {
-    const execArgv = [];
+  constructor(script, args, { side, register = false, exposeGc = false }) {
+    const execArgv = [...side.flags];
     if (register) execArgv.push('--import', pathToFileURL(path.join(__dirname, '..', 'register.mjs')).href);
-    if (exposeGc) execArgv.push('--expose-gc');
-    this.name = [script, ...args].join(' ');
-    this.process = tracked(fork(path.join(__dirname, 'children', `${script}.js`), args, { execArgv, env }));
+    if (exposeGc) execArgv.push(...side.gcFlags);
+    this.name = `${side.label}, ${[script, ...args].join(' ')}`;
+    const options = { execPath: side.command, execArgv, env: { ...env, ...side.env } };
+    this.process = tracked(fork(path.join(__dirname, 'children', `${script}.js`), args, options));
     this.exited = once(this.process, 'exit');
   }
 
@@ -77,10 +79,19 @@ class Child {
   /** Ends the child; resolves when it is gone. */
   async stop() {
     if (this.process.connected) this.process.disconnect();
-    const timer = setTimeout(() => this.process.kill('SIGKILL'), 2000);
-    await this.exited;
-    clearTimeout(timer);
+    await ended(this.process, this.exited);
   }
+}
+
+/**
+ * Waits for a child that has been told to leave, for two seconds at most.
+ * @param {import('node:child_process').ChildProcess} child
+ * @param {Promise<unknown>} exited
+ */
+async function ended(child, exited) {
+  const timer = setTimeout(() => child.kill('SIGKILL'), 2000);
+  await exited;
+  clearTimeout(timer);
 }
 
 /**
@@ -118,4 +129,34 @@ async function runProgram(program, args) {
   return output.stdout;
 }
 
-module.exports = { Child, answerParent, runProgram };
+/** @returns {number} ms of CPU time of this process, of its children, and of those they have waited for; NaN where /proc is not */
+function ownCpu() {
+  let ticks = 0;
+  for (const pid of [process.pid, ...Array.from(running, (child) => child.pid)]) {
+    let stat;
+    try {
+      stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    } catch {
+      if (pid === process.pid) return Number.NaN;
+      continue; // just gone
+    }
+    // The second field, the program's name, may hold spaces and parentheses. utime is the 14th, then stime, cutime, cstime.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    for (const field of fields.slice(11, 15)) ticks += Number(field);
+  }
+  return ticks * 10;
+}
+
+/** @returns {number} ms that the machine's CPUs were busy or taken away by its host, since it started; NaN where /proc is not */
+function machineCpu() {
+  try {
+    const [, user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'latin1')
+      .split(/\s+/, 9)
+      .map(Number);
+    return (user + nice + system + irq + softirq + steal) * 10;
+  } catch {
+    return Number.NaN;
+  }
+}
+
+module.exports = { Child, answerParent, ended, machineCpu, ownCpu, runProgram, tracked };

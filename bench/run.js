@@ -6,9 +6,11 @@ const { mkdirSync, readFileSync, writeFileSync } = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
+const { apps } = require('./apps');
 const { availableGenerator } = require('./load');
 const { measure } = require('./measure');
-const { fillReadme, toSvg, toText } = require('./report');
+const { nativeSide, nodeFor, peers, sidesOnNode } = require('./peers');
+const { fillReadme, toPeersSvg, toSvg, toText, toVerdicts } = require('./report');
 const { scenarios } = require('./scenarios');
 const { check, summarize } = require('./summary');
 
@@ -18,13 +20,17 @@ const USAGE = `npm run bench -- [options]
   --rounds <n>         rounds of each side, in alternation (5)
   --seconds <n>        load in each round (3)
   --quick              3 rounds of 1 s
-  --check              hold the results against the thresholds, and fail when one is missed;
+  --calm               take a round again in which other programs took much of the machine
+  --check              hold the results against the targets, and fail when one is missed;
                        without --only, run the scenarios that have one
+  --peers              beside the two: Bun's and Deno's node:http, hyper, and a loop that only moves bytes
+  --node <major>       the Node that both run on (24; installed into the cache when it is another than this one)
   --contender <name>   ferrohttp (default), or node to see what the noise alone comes to
   --generator <name>   wrk or autocannon (wrk where it is installed)
   --json <file>        write every round's figures
-  --svg <file>         write a chart
-  --readme             put the tables into README.md and the chart into bench/chart.svg
+  --svg <file>         write a chart; with --peers, theirs
+  --readme             put the tables into README.md and the chart into bench/chart.svg,
+                       that of the peers into bench/peers.svg
   --from <file>        report what an earlier --json wrote, measuring nothing
   --list               name the scenarios
   --help
@@ -32,7 +38,7 @@ const USAGE = `npm run bench -- [options]
 
 const ROOT = path.join(__dirname, '..');
 
-/** @typedef {import('./measure').Side} Side */
+/** @typedef {import('./peers').Side} Side */
 
 /** A command line that cannot be followed. */
 class UsageError extends Error {}
@@ -45,7 +51,10 @@ function readOptions() {
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      calm: { type: 'boolean', default: false },
       check: { type: 'boolean', default: false },
+      peers: { type: 'boolean', default: false },
+      node: { type: 'string', default: '24' },
       contender: { type: 'string', default: 'ferrohttp' },
       generator: { type: 'string', default: availableGenerator() },
       json: { type: 'string' },
@@ -72,29 +81,57 @@ function positive(name, text, fallback) {
 }
 
 /**
- * @param {string} kind of scenario
- * @param {string} contender
- * @returns {Side[]} the first is the base
+ * @param {{ contender: string, peers: boolean }} options
+ * @param {string} command the Node of those that run on one
+ * @returns {{ sides: Side[], missing: string }} the first side is the base; `missing`: who cannot be had, and why
  */
-function sidesOf(kind, contender) {
-  /** @type {Side[]} */
-  const sides = [{ label: 'node:http', engine: 'node' }];
-  if (contender === 'node') sides.push({ label: 'node:http again', engine: 'node' });
-  else if (contender === 'ferrohttp') sides.push({ label: 'ferrohttp', engine: 'ferrohttp' });
-  else throw new UsageError(`--contender takes ferrohttp or node, not ${contender}`);
-  if (kind === 'client') sides.push({ label: 'undici.request', engine: 'undici' });
-  return sides;
+function allSides(options, command) {
+  if (options.contender !== 'ferrohttp' && options.contender !== 'node') {
+    throw new UsageError(`--contender takes ferrohttp or node, not ${options.contender}`);
+  }
+  const sides = sidesOnNode(command, options.contender);
+  if (!options.peers) return { sides, missing: '' };
+  const found = peers();
+  const missing = found.missing.map(({ label, reason }) => `${label} (${reason})`).join(', ');
+  if (missing) process.stderr.write(`not measured: ${missing}\n`);
+  return { sides: [...sides, ...found.sides], missing };
+}
+
+/**
+ * @param {import('./scenarios').Scenario} scenario
+ * @param {Side[]} sides
+ * @returns {Side[]} those that can take part
+ */
+function sidesOf({ kind, app }, sides) {
+  return sides.filter(({ kinds, engine }) => kinds.includes(kind) && (engine !== 'native' || apps[app]?.native));
+}
+
+/**
+ * What the client scenarios ask: the server that takes least of the machine, so that the client is what is measured.
+ * @param {import('./scenarios').Scenario[]} selected
+ * @param {Side} base
+ * @returns {Side}
+ */
+function targetFor(selected, base) {
+  if (!selected.some(({ kind }) => kind === 'client')) return base;
+  try {
+    return nativeSide('epoll');
+  } catch (err) {
+    const reason = /** @type {Error} */ (err).message;
+    process.stderr.write(`the client scenarios ask a server on node:http, which slows them: ${reason}\n`);
+    return base;
+  }
 }
 
 /** @returns {import('./scenarios').Scenario[]} */
 function chosen(options) {
   const only = options.only === undefined ? null : new RegExp(options.only, 'i');
-  const selected = scenarios.filter(({ name, threshold }) =>
-    only ? only.test(name) : !options.check || threshold !== undefined,
+  const selected = scenarios.filter(({ name, targets }) =>
+    only ? only.test(name) : !options.check || targets !== undefined,
   );
   if (selected.length === 0) throw new UsageError(`no scenario matches ${options.only}`);
-  if (options.check && !selected.some(({ threshold }) => threshold)) {
-    throw new UsageError(`--check: none of the scenarios that match ${options.only} has a threshold`);
+  if (options.check && !selected.some(({ targets }) => targets)) {
+    throw new UsageError(`--check: none of the scenarios that match ${options.only} has a target`);
   }
   return selected;
 }
@@ -105,35 +142,42 @@ async function runAll(options) {
     rounds: positive('rounds', options.rounds, options.quick ? 3 : 5),
     seconds: positive('seconds', options.seconds, options.quick ? 1 : 3),
     generator: options.generator,
+    calm: options.calm,
   };
   if (plan.generator !== 'wrk' && plan.generator !== 'autocannon') {
     throw new UsageError(`--generator takes wrk or autocannon, not ${plan.generator}`);
   }
   const selected = chosen(options);
-  sidesOf('server', options.contender); // a wrong name is told before anything is measured
+  const node = nodeFor(positive('node', options.node, 24));
+  const { sides: all, missing } = allSides(options, node.command);
+  const target = targetFor(selected, all[0]);
   const run = {
     date: new Date().toISOString().slice(0, 10),
     contender: options.contender,
-    node: process.version,
+    node: node.version,
     platform: `${os.platform()} ${os.arch()}`,
     cpu: os.cpus()[0]?.model.trim() ?? 'unknown CPU',
     cpus: os.availableParallelism(),
     driver: process.env.FERROHTTP_DRIVER ?? 'default',
+    target: target.label,
+    ...(missing ? { missing } : {}),
     ...plan,
   };
   /** @type {import('./summary').Result[]} */
   const results = [];
   for (const [i, scenario] of selected.entries()) {
-    const { name, kind, threshold } = scenario;
+    const { name, kind, latency, targets } = scenario;
     process.stderr.write(`[${i + 1}/${selected.length}] ${name} … `);
-    const sides = sidesOf(kind, options.contender);
+    const sides = sidesOf(scenario, all);
+    const about = { scenario: name, kind, latency, targets };
     try {
-      results.push({ scenario: name, kind, threshold, sides: summarize(sides, await measure(scenario, sides, plan)) });
+      const figures = await measure(scenario, sides, { ...plan, target });
+      results.push({ ...about, sides: summarize(sides, figures) });
       process.stderr.write(`${brief(results[i])}\n`);
     } catch (err) {
       const error = err instanceof Error ? err.message : String(err);
       process.stderr.write(`FAILED: ${error}\n`);
-      results.push({ scenario: name, kind, threshold, error: error.split('\n')[0], sides: [] });
+      results.push({ ...about, error: error.split('\n')[0], sides: [] });
     }
   }
   return { run, results };
@@ -163,19 +207,20 @@ async function main() {
   }
   /** @type {import('./report').Report} */
   const report = options.from ? JSON.parse(readFileSync(options.from, 'utf8')) : await runAll(options);
-  process.stdout.write(`\n${toText(report.results)}`);
+  process.stdout.write(`\n${toText(report)}`);
   if (options.json) write(options.json, `${JSON.stringify(report, null, 2)}\n`);
-  if (options.svg) write(options.svg, toSvg(report));
+  const peersSvg = toPeersSvg(report);
+  if (options.svg) write(options.svg, peersSvg ?? toSvg(report));
   if (options.readme) {
     if (report.run.contender !== 'ferrohttp') throw new UsageError('--readme takes figures of ferrohttp only');
     fillReadme(report, path.join(ROOT, 'README.md'));
     write(path.join(__dirname, 'chart.svg'), toSvg(report));
+    if (peersSvg) write(path.join(__dirname, 'peers.svg'), peersSvg);
   }
   if (options.check) {
     const verdicts = check(report.results);
-    if (verdicts.length === 0) verdicts.push({ text: 'nothing measured has a threshold', ok: false });
-    for (const { text, ok } of verdicts) process.stdout.write(`${ok ? 'ok    ' : 'MISSED'} ${text}\n`);
-    if (verdicts.some(({ ok }) => !ok)) process.exitCode = 1;
+    process.stdout.write(`\n${toVerdicts(verdicts, Number(report.run.rounds))}`);
+    if (verdicts.length === 0 || verdicts.some(({ ok }) => !ok)) process.exitCode = 1;
   }
   if (report.results.some(({ error }) => error)) process.exitCode = 1;
 }

@@ -5,7 +5,7 @@ const EventEmitter = require('node:events');
 const { AsyncResource } = require('node:async_hooks');
 const { debuglog } = require('node:util');
 const { validateNumber, validateOneOf, validateString } = require('./validators');
-const { parkSocket } = require('./client_connection');
+const { isFit, parkSocket } = require('./client_connection');
 const { mergeOptions } = require('./client_options');
 const { checkIoThreads } = require('./io_threads');
 const { connectToProxy, envOfProxies, kProxy, ProxyConfig, usesProxy } = require('./proxy');
@@ -105,6 +105,11 @@ function onAgentFree(socket, options) {
   }
 
   const waiting = this.requests[name];
+  if (waiting?.length && !isFit(socket)) {
+    // Its 'close' makes room for the request's own.
+    socket.destroy();
+    return;
+  }
   if (waiting?.length) {
     const req = waiting.shift();
     if (waiting.length === 0) delete this.requests[name];
@@ -283,7 +288,7 @@ function choosesName(options) {
 }
 
 /**
- * Takes the idle socket whose turn it is. One that died meanwhile, with its 'close' still to come, is never handed out.
+ * Takes the idle socket whose turn it is. One that died meanwhile, whether or not anybody was told yet, is never handed out.
  * @param {any} agent
  * @param {string} name
  * @param {Socket[]} idle
@@ -291,9 +296,11 @@ function choosesName(options) {
  */
 function takeIdle(agent, name, idle) {
   let socket;
-  do {
+  for (;;) {
     socket = agent.scheduling === 'fifo' ? idle.shift() : idle.pop();
-  } while (socket && (socket.destroyed || socket.readableEnded));
+    if (socket === undefined || isFit(socket)) break;
+    socket.destroy();
+  }
   if (idle.length === 0) delete agent.freeSockets[name];
   return socket;
 }

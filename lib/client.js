@@ -8,16 +8,7 @@ const { codes } = require('./errors');
 const { kOutHeaders } = require('./common');
 const { kHighWaterMark, kUniqueHeaders, OutgoingMessage, parseUniqueHeadersOption } = require('./outgoing');
 const agents = require('./agent');
-const {
-  assignSocket,
-  emitError,
-  kCompletedIn,
-  kError,
-  kResource,
-  kStage,
-  listenForTimeout,
-  STAGE,
-} = require('./client_connection');
+const { assignSocket, emitError, kError, kResource, kStage, listenForTimeout, STAGE } = require('./client_connection');
 const {
   BODILESS,
   checkHost,
@@ -53,7 +44,6 @@ function ClientRequest(input, more, cb) {
   OutgoingMessage.call(this);
   this[kStage] = STAGE.WAITING;
   this[kError] = undefined;
-  this[kCompletedIn] = 0;
   this[kResource] = new AsyncResource('HTTPCLIENTREQUEST');
 
   const { options, callback } = mergeArguments(input, more, cb);

@@ -38,8 +38,6 @@ const kStage = Symbol('stage');
 const kError = Symbol('error');
 /** A request's AsyncResource: its events run in the context that it was made in, whoever used the socket before. */
 const kResource = Symbol('resource');
-/** Which reading of its connection completed a request's response. */
-const kCompletedIn = Symbol('completedIn');
 /** A socket's WIRING. */
 const kWiring = Symbol('wiring');
 /** What a socket's connection was attached with, to see whether it suits the next request. */
@@ -48,7 +46,7 @@ const kMaxHeaderSize = Symbol('maxHeaderSize');
 /** A socket's ResponseParser. */
 const kParser = Symbol('parser');
 
-hide(kStage, kError, kResource, kCompletedIn);
+hide(kStage, kError, kResource);
 
 const requestError = diagnostics.channel('http.client.request.error');
 const responseFinish = diagnostics.channel('http.client.response.finish');
@@ -264,7 +262,7 @@ const responses = {
     if (!req?.res) return;
     complete(req.res, trailers);
     dropParser(req, conn.socket);
-    req[kCompletedIn] = ring.reading;
+    conn.completedIn = ring.reading;
   },
 
   /**
@@ -274,7 +272,7 @@ const responses = {
   onParseError(conn, err) {
     const { socket } = conn;
     const req = currentRequest(conn);
-    const isBehind = req?.res?.complete && req[kCompletedIn] !== ring.reading;
+    const isBehind = req?.res?.complete && conn.completedIn !== ring.reading;
     // It is an ordinary socket that the error's listeners find.
     conn.detach();
     socket.parser = null;
@@ -487,6 +485,22 @@ function parkSocket(socket) {
   return !(socket.readableLength > 0);
 }
 
+/**
+ * Whether a socket can serve another request: it lives, and nothing has come on it since its last response. FIN, a reset or stray bytes that
+ * the loop has not told of yet are asked of the kernel: a request sent on such a socket would be lost, or answered by what is no answer.
+ * @param {Socket} socket
+ * @returns {boolean}
+ */
+function isFit(socket) {
+  if (socket.destroyed || socket.readableEnded) return false;
+  const conn = socket[kConnection];
+  // It was read to its end a moment ago.
+  if (conn && ring.isReading && conn.completedIn === ring.reading) return true;
+  const fd = socket._handle?.fd;
+  // What comes on an encrypted one may be TLS's own.
+  return !(fd >= 0) || socket.encrypted || ring.engine.isQuiet(fd);
+}
+
 /** @param {Socket} socket */
 function unwire(socket) {
   socket.removeListener('error', onSocketError);
@@ -588,11 +602,11 @@ function onResponseTimeout() {
 module.exports = {
   assignSocket,
   emitError,
-  kCompletedIn,
   kError,
   kResource,
   kStage,
   listenForTimeout,
+  isFit,
   parkSocket,
   STAGE,
 };

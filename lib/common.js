@@ -22,6 +22,9 @@ const METHODS_BY_CODE = Object.freeze(
 /** The methods the host's node:http knows, in llhttp's order. */
 const methods = METHODS_BY_CODE.filter((method) => http.METHODS.includes(method));
 
+/** What differs between Node's releases and cannot be looked up in the host follows its major version. */
+const HOST_MAJOR = Number.parseInt(process.versions.node, 10);
+
 const CRLF = '\r\n';
 const chunkExpression = /(?:^|\W)chunked(?:$|\W)/i;
 const continueExpression = /(?:^|\W)100-continue(?:$|\W)/i;
@@ -180,6 +183,7 @@ module.exports = {
   prepareError,
   kSkipPendingData,
   // ferrohttp's own
+  HOST_MAJOR,
   METHODS_BY_CODE,
   LENIENCY,
   leniency,

@@ -5,7 +5,7 @@ const host = require('./internal/host');
 const { Stream, getDefaultHighWaterMark } = require('node:stream');
 const { isUint8Array } = require('node:util/types');
 
-const { defineInOrder, kNeedDrain, kOutHeaders } = require('./common');
+const { HOST_MAJOR, defineInOrder, kNeedDrain, kOutHeaders } = require('./common');
 const { asEvents, defineView, hide } = require('./inspect');
 const { kConnection } = require('./internal/connection');
 const { kSent } = require('./internal/marks');
@@ -127,7 +127,7 @@ defineGetter('closed', function closed() {
   return this._closed;
 });
 defineGetter('writableFinished', function writableFinished() {
-  return this[kWritableFinished];
+  return hasFinished(this);
 });
 defineGetter('writableObjectMode', function writableObjectMode() {
   return false;
@@ -498,11 +498,27 @@ function uncorkFully(msg) {
 
 /**
  * @param {any} msg
+ * @returns {boolean} whether all of an ended message is with the kernel; before Node 24, also without its having been told
+ */
+function hasFinished(msg) {
+  if (msg[kWritableFinished] || HOST_MAJOR >= 24) return msg[kWritableFinished];
+  const socket = msg[kSocket];
+  if (!msg.finished || msg.outputSize > 0) return false;
+  // Node sends at once.
+  socket?.[kConnection]?.flush();
+  return !socket || socket.writableLength === 0;
+}
+
+/**
+ * @param {any} msg
  * @param {Function} callback
  */
 function queueEndCallback(msg, callback) {
-  if (msg[kWritableFinished]) {
+  if (hasFinished(msg)) {
     callback(new ERR_STREAM_ALREADY_FINISHED('end'));
+  } else if (HOST_MAJOR < 24) {
+    // 'finish' alone tells of it: an error does not.
+    msg.once('finish', callback);
   } else if (msg[kFlushError] !== null) {
     process.nextTick(callback, msg[kFlushError]);
   } else {

@@ -4,7 +4,7 @@ const { AsyncResource } = require('node:async_hooks');
 const http = require('./internal/host');
 const { HEAD } = require('./internal/layout');
 const parsing = require('./internal/parsing');
-const { kOnTimeout, METHODS_BY_CODE } = require('./common');
+const { HOST_MAJOR, kOnTimeout, METHODS_BY_CODE } = require('./common');
 const { codes } = require('./errors');
 
 /**
@@ -406,7 +406,8 @@ class HTTPParser {
   #flushLong(fields) {
     if (fields.length === 0) return fields;
     const max = this.#requests ? /** @type {any} */ (this).maxHeaderPairs : 0;
-    const isLimited = typeof max === 'number' && max > 0;
+    // Before Node 22 those that are too many are dropped by who takes them.
+    const isLimited = HOST_MAJOR >= 22 && typeof max === 'number' && max > 0;
     // Twice as many as there may be fields.
     const excess = isLimited && fields.length > max ? Math.floor(max / 2) : Number.POSITIVE_INFINITY;
     let first = 0;

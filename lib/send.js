@@ -2,7 +2,7 @@
 
 const { EXPECT, FRAMING, kConnection } = require('./internal/connection');
 const { kSent } = require('./internal/marks');
-const { CRLF } = require('./common');
+const { CRLF, HOST_MAJOR } = require('./common');
 
 /**
  * How the pieces of an outgoing message leave: to the engine's connection, which frames them; as text to a socket that the engine
@@ -294,8 +294,8 @@ function endSocket(msg, socket, head, data, encoding) {
     }
     accepted = socket.write(`${before}0${CRLF}${msg._trailer}${CRLF}`, 'latin1', sent);
   } else if (data.length > 0) {
-    // A subclass without a head ends with a write of its own, and so does what must be as long as it said.
-    const endsApart = msg._header === null || msg.strictContentLength;
+    // A subclass without a head ends with a write of its own, and so does what must be as long as it said; before Node 24, whatever has data.
+    const endsApart = msg._header === null || msg.strictContentLength || HOST_MAJOR < 24;
     accepted = writeAfter(socket, head, data, encoding, endsApart ? nop : sent);
     if (endsApart) accepted = socket.write('', 'latin1', sent);
   } else if (head !== '' || msg._header === null || msg.writableLength > 0) {

@@ -50,8 +50,9 @@ function setupConnectionsTracking() {
 
 /** @param {any} server */
 function checkConnections(server) {
-  for (const connection of server[kConnections]) connection.applyTimeouts();
-  Connection.checkTimeouts();
+  const connections = [...server[kConnections]];
+  for (const connection of connections) connection.applyTimeouts();
+  Connection.checkTimeouts(connections.map(({ conn }) => conn));
 }
 
 /** @param {any} server about to stop listening */

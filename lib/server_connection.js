@@ -3,7 +3,7 @@
 const { AsyncResource } = require('node:async_hooks');
 const { channel } = require('node:diagnostics_channel');
 
-const { continueExpression, kIncomingMessage, kNeedDrain, kOnTimeout, leniency } = require('./common');
+const { HOST_MAJOR, continueExpression, kIncomingMessage, kNeedDrain, kOnTimeout, leniency } = require('./common');
 const { ConnResetException, codes } = require('./errors');
 const { rootApplications } = require('./express_rooting');
 const { complete, dumpUnread, isUntouched, kDetachAbortSignal, pushBody, setRequestHead } = require('./incoming');
@@ -53,6 +53,8 @@ function milliseconds(msecs, fallback) {
  * @returns {boolean} whether there are more fields in it than a Server takes
  */
 function hasTooManyFields(text, start, maxHeadersCount) {
+  // Before Node 22 those that are too many are dropped.
+  if (HOST_MAJOR < 22) return false;
   const most = typeof maxHeadersCount === 'number' ? maxHeadersCount : MAX_FIELDS;
   // A field takes at least three characters: hardly any head is long enough to be worth the count.
   if (most <= 0 || text.length - start < 3 * most + 2) return false;

@@ -18,7 +18,8 @@ const TICK = 10_000; // µs: Linux's USER_HZ is 100 for user space, whatever the
  */
 function sample(engine) {
   const { user, system } = process.cpuUsage();
-  return { cpu: user + system, mainCpu: mainThreadCpu(), rss: process.memoryUsage.rss(), crossings: crossings(engine) };
+  const crossings = engine === 'ferrohttp' ? engineCalls().crossings : null;
+  return { cpu: user + system, mainCpu: mainThreadCpu(), rss: process.memoryUsage.rss(), crossings };
 }
 
 /** @returns {number | null} µs */
@@ -34,11 +35,13 @@ function mainThreadCpu() {
   return (Number(fields[11]) + Number(fields[12])) * TICK;
 }
 
-/** @returns {number | null} */
-function crossings(engine) {
-  if (engine !== 'ferrohttp') return null;
-  const [callsIn, callsOut] = require('../../lib/internal/ring').engine.stats();
-  return callsIn + callsOut;
+/**
+ * What ferrohttp's engine has counted since the process started.
+ * @returns {{ crossings: number, receives: number, sends: number }} Node-API calls, both ways; calls of recv and of send
+ */
+function engineCalls() {
+  const [callsIn, callsOut, receives, sends] = require('../../lib/internal/ring').engine.stats();
+  return { crossings: callsIn + callsOut, receives, sends };
 }
 
-module.exports = { sample };
+module.exports = { engineCalls, sample };

@@ -7,8 +7,9 @@ const { ERR_STREAM_DESTROYED } = require('../errors').codes;
 const { COMMAND, EVENT, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
 const { annotate, kConnection } = require('./annotate');
 const { armKeepAlive, checkTimeouts } = require('./deadlines');
-const { onEvent, tellDrain, tellParseError } = require('./events');
+const { THROWN, onEvent, tellDrain, tellParseError } = require('./events');
 const { Fed } = require('./fed');
+const { Never } = require('./later');
 const { Local } = require('./local');
 const { Marks } = require('./marks');
 const { Threads } = require('./threads');
@@ -96,7 +97,9 @@ class Connection {
     this.finishing = null;
     /** Why the peer's bytes are no longer parsed. @type {any} */
     this.failure = null;
-    /** Events that wait until ticks have run. @type {any} */
+    /** A client's: which reading (`ring.reading`) brought the end of the last response. */
+    this.completedIn = -1;
+    /** Where events go that must not be told now. @type {import('./later').Instead | null} */
     this.later = null;
   }
 
@@ -212,9 +215,12 @@ class Connection {
     return !this.needDrain;
   }
 
-  /** Whether messages pass through the socket's `write`, because its user has put one of his own over it: he sees them as in Node. */
+  /**
+   * Whether messages pass through the socket's `write`: its user has put one of his own over it and sees them as in Node, or the socket is
+   * corked and they wait with what he has written.
+   */
   get isWatched() {
-    return this.socket.write !== this.socketWrite || this.isThroughSocket;
+    return this.socket.write !== this.socketWrite || this.isThroughSocket || this.socket.writableCorked > 0;
   }
 
   /**
@@ -449,6 +455,17 @@ class Connection {
     tellParseError(this, error);
   }
 
+  /**
+   * A listener has thrown. As in Node this ends the reading: what came along with what it was told is lost, and what comes later is an error.
+   * @param {{ code: string, reason: string }} [failure]
+   */
+  breakOff(failure = THROWN.BODY) {
+    if (this.transport === null || this.failure !== null) return;
+    this.failure = failure;
+    this.later = new Never(this);
+    this.demote();
+  }
+
   // --- deadlines ---------------------------------------------------------------------------------------------------------
 
   /**
@@ -463,9 +480,12 @@ class Connection {
     ring.engine.setTimeouts(this.slot, headers, request, keepAlive);
   }
 
-  /** Tells the handlers of all connections whose head or request is late. */
-  static checkTimeouts() {
-    checkTimeouts();
+  /**
+   * Tells the handlers of those whose head or request is late.
+   * @param {Connection[]} connections
+   */
+  static checkTimeouts(connections) {
+    checkTimeouts(connections);
   }
 
   armKeepAlive() {

@@ -20,11 +20,14 @@ function checkOne(connection, kinds) {
   return ms;
 }
 
-/** Tells the handlers of all connections whose head or request is late. */
-function checkTimeouts() {
+/**
+ * Tells the handlers of those whose head or request is late.
+ * @param {Connection[]} connections
+ */
+function checkTimeouts(connections) {
   ring.flush();
-  for (const connection of ring.connections) {
-    if (connection !== undefined) checkOne(connection, TIMEOUT.HEADERS | TIMEOUT.REQUEST);
+  for (const connection of connections) {
+    if (connection.attached) checkOne(connection, TIMEOUT.HEADERS | TIMEOUT.REQUEST);
   }
 }
 

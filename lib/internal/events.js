@@ -66,22 +66,39 @@ function copy(bytes, start, end) {
   return part;
 }
 
+/** What llhttp says of a callback that has thrown. */
+const THROWN = {
+  HEAD: { code: 'HPE_CB_HEADERS_COMPLETE', reason: 'User callback error' },
+  BODY: { code: 'HPE_JS_EXCEPTION', reason: 'JS Exception' },
+  COMPLETE: { code: 'HPE_CB_MESSAGE_COMPLETE', reason: '`on_message_complete` callback error' },
+};
+
 function callHead(connection, text, flags, code, startLength) {
-  const { handler } = connection;
   try {
-    handler.onHead(connection, text, flags, code, startLength);
-  } finally {
-    // Also when a listener threw: the message is no less complete.
-    if ((flags & (HEAD.BODY | HEAD.UPGRADE)) === 0) handler.onComplete(connection, '');
+    connection.handler.onHead(connection, text, flags, code, startLength);
+  } catch (error) {
+    connection.breakOff(THROWN.HEAD);
+    throw error;
   }
+  if ((flags & (HEAD.BODY | HEAD.UPGRADE)) === 0) callComplete(connection, '');
 }
 
 function callBody(connection, chunk) {
-  connection.handler.onBody(connection, chunk);
+  try {
+    connection.handler.onBody(connection, chunk);
+  } catch (error) {
+    connection.breakOff(THROWN.BODY);
+    throw error;
+  }
 }
 
 function callComplete(connection, trailers) {
-  connection.handler.onComplete(connection, trailers);
+  try {
+    connection.handler.onComplete(connection, trailers);
+  } catch (error) {
+    connection.breakOff(THROWN.COMPLETE);
+    throw error;
+  }
 }
 
 /** @param {Connection} connection @param {Error} error */
@@ -133,4 +150,4 @@ function parseError(text, bytesParsed, rawPacket) {
   return Object.assign(new Error(`Parse Error: ${reason}`), { code, reason, bytesParsed, rawPacket });
 }
 
-module.exports = { copy, onEvent, parseError, tellDrain, tellParseError, tellTimeout };
+module.exports = { THROWN, copy, onEvent, parseError, tellDrain, tellParseError, tellTimeout };

@@ -1,14 +1,23 @@
 'use strict';
 
 const { setImmediate } = require('node:timers');
-const { copy } = require('./events');
+const { copy, onEvent } = require('./events');
+const { EVENT } = require('./layout');
 
-/** @typedef {any} Connection the class of connection.js, which requires fed.js, which requires this file */
+/** @typedef {any} Connection the class of connection.js, which requires this file */
+
+/**
+ * Takes a connection's events in its handler's place.
+ * @typedef {object} Instead
+ * @property {(kind: number, flags: number, a: number, b: number, bytes: any, start: number, end: number) => void} keep as Connection's onEvent
+ * @property {() => void} tell the events are due
+ */
 
 /**
  * Events of a connection that came with a part of a request's body, behind which ticks are to run first: where Node's parser reads the handle
  * itself, they run in between. Here the bytes come by a 'data' event, in the midst of which ticks cannot be run safely: the events wait for
  * the callback's end, and for all that its ticks begin.
+ * @implements {Instead}
  */
 class Later {
   /** @param {Connection} connection which hands its events over until these have been told */
@@ -46,4 +55,19 @@ class Later {
   }
 }
 
-module.exports = { Later };
+/** What a connection's peer has sent is not read any more: only that it has ended, or that the transport has failed, is told. @implements {Instead} */
+class Never {
+  /** @param {Connection} connection */
+  constructor(connection) {
+    this.connection = connection;
+  }
+
+  keep(kind, flags, a, b, bytes, start, end) {
+    if (kind < EVENT.END) return;
+    onEvent(this.connection, kind, flags, a, b, bytes, start, end);
+  }
+
+  tell() {}
+}
+
+module.exports = { Later, Never };

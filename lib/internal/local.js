@@ -44,7 +44,7 @@ class Local {
   start() {
     const { socket } = this.connection;
     lend(socket._handle, this);
-    annotate(socket, 'push', pushToLent);
+    for (const name of BRINGING) annotate(socket, name, BRINGERS[name]);
     Object.defineProperty(socket, 'writableLength', WRITABLE_LENGTH);
     // A server's connection has its own to put there. Defining them twice would turn the socket into a dictionary, which costs more than all else.
     if (this.connection.role === ROLE.CLIENT) for (const name of LISTENING) annotate(socket, name, LISTENERS[name]);
@@ -63,7 +63,7 @@ class Local {
     }
     if (this.connection.role === ROLE.SERVER) EventEmitter.prototype.removeListener.call(socket, 'data', onOwnData);
     // Somebody's method on top of ours stays.
-    if (socket.push === pushToLent) delete socket.push;
+    for (const name of BRINGING) if (socket[name] === BRINGERS[name]) delete socket[name];
     delete socket.writableLength;
     if (this.connection.role !== ROLE.SERVER) {
       for (const name of LISTENING) if (socket[name] === LISTENERS[name]) delete socket[name];
@@ -187,14 +187,20 @@ const LISTENERS = Object.fromEntries(
   ]),
 );
 
-/**
- * Somebody other than the engine brings bytes: from here on the socket brings them all.
- * @this {any}
- */
-function pushToLent(chunk, encoding) {
-  if (chunk !== null) borrower(this)?.connection.demote();
-  return Object.getPrototypeOf(this).push.call(this, chunk, encoding);
-}
+/** Functions of a socket that bring it bytes. */
+const BRINGING = ['push', 'unshift'];
+
+/** Somebody other than the engine brings bytes: from here on the socket brings them all. */
+const BRINGERS = Object.fromEntries(
+  BRINGING.map((name) => [
+    name,
+    /** @this {any} */
+    function (chunk, encoding) {
+      if (chunk !== null) borrower(this)?.connection.demote();
+      return Object.getPrototypeOf(this)[name].call(this, chunk, encoding);
+    },
+  ]),
+);
 
 const WRITABLE_LENGTH = {
   configurable: true,

@@ -288,7 +288,7 @@ function read(fromLoop) {
     isDispatching = false;
     // Node runs ticks behind each part of a request's body, as its server's parser reads the socket by itself; not behind heads, and not
     // behind parts of a response, which come by a 'data' event.
-    if (fromLoop && (kindAndFlags & 0xff) === EVENT.BODY && connection.role === ROLE.SERVER) runTicks();
+    if (fromLoop && (kindAndFlags & 0xff) === EVENT.BODY && connection.role === ROLE.SERVER) runTicksBehind(connection);
   }
   if (last !== undefined) between(fromLoop, began);
 }
@@ -313,6 +313,16 @@ const slabs = [];
 function lendSlab(number) {
   slabs[number] = Buffer.allocUnsafeSlow(SLAB_SIZE).buffer;
   engine.lendSlab(number, slabs[number]);
+}
+
+/** Ticks that Node runs in the midst of a connection's reading: one that throws ends it. */
+function runTicksBehind(connection) {
+  try {
+    runTicks();
+  } catch (error) {
+    connection.breakOff();
+    throw error;
+  }
 }
 
 /** What Node does between two connections' reads: ticks and microtasks; and sending early when somebody is slow. */
@@ -421,6 +431,10 @@ module.exports = {
   readEventsNow,
   get reading() {
     return reading;
+  },
+  /** Whether what is numbered `reading` is being told of right now. */
+  get isReading() {
+    return inBatch;
   },
   reference,
   release,

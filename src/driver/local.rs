@@ -108,6 +108,29 @@ impl LocalSocket {
     }
 }
 
+/// Whether nothing has come on a socket that was not received: no byte, no FIN, no reset. Looks without taking anything away.
+pub fn is_quiet(fd: RawFd) -> bool {
+    let mut octet = 0_u8;
+    loop {
+        // SAFETY: one octet is valid for writes; a wrong descriptor is answered with an error.
+        let count = unsafe {
+            libc::recv(
+                fd,
+                (&raw mut octet).cast(),
+                1,
+                libc::MSG_PEEK | libc::MSG_DONTWAIT,
+            )
+        };
+        if count >= 0 {
+            return false;
+        }
+        match io::Error::last_os_error().kind() {
+            io::ErrorKind::Interrupted => {}
+            kind => return kind == io::ErrorKind::WouldBlock,
+        }
+    }
+}
+
 /// What the poller saw of one connection.
 pub struct Readiness {
     /// The connection's token, as given to [`Poller::lend`].
@@ -207,5 +230,28 @@ impl Poller {
             }
         }
         Ok(count == self.events.capacity())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_quiet;
+    use std::io::{Read, Write};
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_socket_is_quiet_until_something_comes_and_again_when_it_was_received() {
+        let (mut near, mut far) = UnixStream::pair().unwrap();
+        let fd = near.as_raw_fd();
+        assert!(is_quiet(fd));
+        far.write_all(b"a").unwrap();
+        assert!(!is_quiet(fd));
+        assert!(!is_quiet(fd), "looking takes nothing away");
+        near.read_exact(&mut [0]).unwrap();
+        assert!(is_quiet(fd));
+        drop(far);
+        assert!(!is_quiet(fd));
+        assert!(!is_quiet(-1), "no socket at all is not fit for anything");
     }
 }

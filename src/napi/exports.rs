@@ -1,6 +1,7 @@
 //! What JavaScript sees. Each call finds the engine free: JavaScript runs only while no Rust frame holds it.
 
 use super::env::Environment;
+use crate::driver::local;
 use crate::engine::{Attach, Engine, Misuse};
 use crate::ring::commands::Command;
 use crate::ring::layout::transport;
@@ -347,6 +348,13 @@ impl JsEngine {
     #[napi(catch_unwind)]
     pub fn set_referenced(&self, referenced: bool) {
         self.environment.set_referenced(referenced);
+    }
+
+    /// Whether nothing has come on a socket's descriptor that was not received: no byte, no FIN, no reset.
+    #[napi(catch_unwind)]
+    pub fn is_quiet(&self, fd: i32) -> Result<bool> {
+        self.engine()?;
+        Ok(local::is_quiet(fd))
     }
 
     /// Counters: calls into the addon, calls into JavaScript, receives, sends.
