@@ -140,11 +140,6 @@ class Connection {
     return this.transport !== null;
   }
 
-  /** Whether its socket's descriptor is lent. */
-  get isLent() {
-    return this.transport instanceof Local;
-  }
-
   /** Who moves the bytes. @returns {'pending' | 'local' | 'threads' | 'fed' | 'detached'} */
   get driver() {
     if (this.transport === null) return 'detached';
