@@ -17,6 +17,8 @@ const { freeParser, HTTPParser, methods, parsers, prepareError } = common;
 const { REQUEST, RESPONSE, kOnBody, kOnExecute, kOnHeaders, kOnHeadersComplete, kOnMessageBegin, kOnMessageComplete } =
   HTTPParser;
 
+const IS_20 = process.versions.node.startsWith('20.');
+
 const NAMES = { [kOnMessageBegin]: 'begin', [kOnHeaders]: 'fields', [kOnBody]: 'body', [kOnMessageComplete]: 'end' };
 
 /** A parser that writes down what it is told; `answer` is what kOnHeadersComplete returns. */
@@ -170,7 +172,9 @@ test('more than 31 fields come in parts', () => {
   assert.strictEqual(log[4][2], undefined);
 });
 
-test('too many fields are refused where maxHeaderPairs says so', () => {
+test('too many fields are refused where maxHeaderPairs says so', {
+  skip: IS_20 && 'they are dropped by who takes them',
+}, () => {
   const { parser, log } = recorder(REQUEST);
   parser.maxHeaderPairs = 4;
   const error = parser.execute(bytes('GET /a HTTP/1.1\r\nA: b\r\nC: d\r\nEF: g\r\nH: i\r\n\r\n'));

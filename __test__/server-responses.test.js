@@ -7,6 +7,7 @@ const { test } = require('node:test');
 const { http } = require('./support/http.js');
 const { deferred, dial, exchange, listen } = require('./support/wire.js');
 
+const HOST_MAJOR = Number.parseInt(process.versions.node, 10);
 const options = { timeout: 60_000 };
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
 
@@ -176,7 +177,8 @@ test('finish, then close, and end and write callbacks come once and in order', o
   await closed.promise;
   assert.deepStrictEqual(
     events.filter((event) => !event.startsWith('req')),
-    ['prefinish', 'handled', 'written', 'ended', 'finish', 'close'],
+    // Before Node 24 end()'s callback is one of those who listen for 'finish'.
+    ['prefinish', 'handled', 'written', ...(HOST_MAJOR < 24 ? ['finish', 'ended'] : ['ended', 'finish']), 'close'],
   );
   assert.deepStrictEqual(
     events.filter((event) => event.startsWith('req')),
