@@ -185,10 +185,17 @@ impl Shared {
                 let mut state = self.state();
                 state.0.is_posted = false;
                 let wants_task = state.0.input_rests && state.0.wants_input();
-                let Some(connection) = &mut state.0.connection else {
+                let State {
+                    connection,
+                    sending,
+                    ..
+                } = &mut *state.0;
+                let Some(connection) = connection else {
                     return true;
                 };
                 if connection.output.is_empty() {
+                    // What the kernel refused was taken back: nobody waits for room any more, and what comes next is to be tried.
+                    *sending = Sending::Flowing;
                     return wants_task;
                 }
                 connection.output.lend()
