@@ -368,9 +368,10 @@ impl StateGuard<'_> {
         is_left
     }
 
-    /// Whether records wait that JavaScript wants, and nobody has told its thread.
-    pub fn is_untold(&self) -> bool {
-        !self.0.is_told && !self.0.pending.is_empty() && self.receiving != Receiving::Paused
+    /// Whether records wait that JavaScript wants, and nobody has told its thread: the caller does. Once, because each time it is told a part is
+    /// fetched, and two parts are not to come in one batch.
+    pub fn is_untold(&mut self) -> bool {
+        !self.0.is_told && self.is_left()
     }
 
     /// Whether the I/O thread has to be told: once, until it looks.
