@@ -222,7 +222,7 @@ impl Engine {
     fn fetch_one(&mut self, slot: u32, generation: u32, shared: &Arc<Shared>) -> bool {
         let mut state = shared.state();
         if let Some(pending) = state.fetch() {
-            self.events.fetch(pending);
+            self.events.fetch(pending, &mut self.slabs);
         }
         let is_left = state.is_left();
         let view = state.view();
