@@ -313,7 +313,7 @@ mod tests {
             let first = pending.first(usize::MAX);
             assert_eq!(first[HEADER..HEADER + 4], (round - 1).to_ne_bytes());
             let length = first.len();
-            pending.advance(length, &mut VecDeque::new());
+            pending.advance(length);
             assert!(pending.bytes.len() <= 3 * 64 * 1024);
         }
     }
