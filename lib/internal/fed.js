@@ -132,17 +132,18 @@ class Fed {
   /** Gives the stream what the engine has framed; who waits for it is called by the stream. */
   settle() {
     const { connection } = this;
-    const isOwedDrain = connection.needDrain;
-    connection.needDrain = false;
+    const owed = connection.owedDrain;
+    connection.owedDrain = null;
     let isAccepted = connection.socket.writableNeedDrain !== true;
     if (ring.figure(connection, TABLE.QUEUED) > 0 || !connection.marks.isEmpty) {
       const output = ring.engine.takeOutput(connection.slot);
       const marks = connection.marks.take();
       if (output.length === 0) marks.tellAll(null);
-      else isAccepted = connection.socket.write(output, this.sentBy(marks));
+      else if (owed === null) isAccepted = connection.socket.write(output, this.sentBy(marks));
+      else isAccepted = owed.runInAsyncScope(connection.socket.write, connection.socket, output, this.sentBy(marks));
     }
-    // Refused: the stream's own 'drain' comes.
-    if (isOwedDrain && isAccepted) tellDrain(connection);
+    // Refused: the stream's own 'drain' comes, in the context of this write.
+    if (owed !== null && isAccepted) tellDrain(connection, owed);
   }
 }
 
