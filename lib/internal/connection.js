@@ -2,6 +2,7 @@
 
 // One HTTP connection as the classes see it: a transport that the engine has taken over, its events and its commands.
 
+const { AsyncResource } = require('node:async_hooks');
 const { Duplex } = require('node:stream');
 const { ERR_STREAM_DESTROYED } = require('../errors').codes;
 const { COMMAND, EVENT, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
@@ -84,8 +85,8 @@ class Connection {
     this.marks = new Marks();
     /** `awaitOutput` was asked for. */
     this.isAwaiting = false;
-    /** A write was answered with false: `'drain'` is owed. */
-    this.needDrain = false;
+    /** A write was answered with false: `'drain'` is owed, in the context of that write. @type {AsyncResource | null} */
+    this.owedDrain = null;
     /** The message being sent is in the chunked coding. */
     this.isChunked = false;
     /** Bytes written since flush number `epoch`. */
@@ -213,7 +214,7 @@ class Connection {
     this.sendHead(text, framing, expect);
     if (chunk !== null && chunk.length > 0) this.sendBody(chunk, encoding, null);
     this.sendEnd('', sent);
-    return !this.needDrain;
+    return this.owedDrain === null;
   }
 
   /**
@@ -360,7 +361,7 @@ class Connection {
 
   /** The writer was told to wait. */
   oweDrain() {
-    this.needDrain = true;
+    this.owedDrain = new AsyncResource('HTTPOUTGOINGMESSAGE');
     this.awaitOutput();
     return false;
   }
@@ -378,15 +379,18 @@ class Connection {
     this.transport?.settle();
   }
 
-  /** Has the engine tell when what is queued now has gone. */
+  /** Has the engine tell when what is queued now has gone. No write of anybody's: it owes no `'drain'`. */
   markHere() {
-    this.sendRaw('', 'latin1', nothing);
+    this.marks.add(nothing);
+    ring.command(this, this.marked(COMMAND.RAW, nothing), 0);
+    this.awaitOutput();
   }
 
   emitDrain() {
-    if (!this.needDrain) return;
-    this.needDrain = false;
-    tellDrain(this);
+    const owed = this.owedDrain;
+    if (owed === null) return;
+    this.owedDrain = null;
+    tellDrain(this, owed);
   }
 
   // --- receiving ---------------------------------------------------------------------------------------------------------

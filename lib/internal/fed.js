@@ -121,17 +121,22 @@ class Fed {
   /** Gives the stream what the engine has framed; who waits for it is called by the stream. */
   settle() {
     const { connection } = this;
-    const isOwedDrain = connection.needDrain;
-    connection.needDrain = false;
+    const owed = connection.owedDrain;
+    connection.owedDrain = null;
     let isAccepted = connection.socket.writableNeedDrain !== true;
     if (ring.figure(connection, TABLE.QUEUED) > 0 || !connection.marks.isEmpty) {
       const output = ring.engine.takeOutput(connection.slot);
       const marks = connection.marks.take();
       if (output.length === 0) marks.tellAll(null);
-      else isAccepted = connection.socket.write(output, (error) => marks.callAll(error ?? null));
+      else {
+        const { socket } = connection;
+        const tell = (/** @type {any} */ error) => marks.callAll(error ?? null);
+        isAccepted =
+          owed === null ? socket.write(output, tell) : owed.runInAsyncScope(socket.write, socket, output, tell);
+      }
     }
-    // Refused: the stream's own 'drain' comes.
-    if (isOwedDrain && isAccepted) tellDrain(connection);
+    // Refused: the stream's own 'drain' comes, in the context of this write.
+    if (owed !== null && isAccepted) tellDrain(connection, owed);
   }
 }
 
