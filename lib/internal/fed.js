@@ -2,9 +2,8 @@
 
 // The fed transport: a JavaScript stream moves the bytes. Its data goes to the engine's parser, what the engine has framed goes to its write.
 
-const net = require('node:net');
 const { annotate } = require('./annotate');
-const { isPlain, watchOwner } = require('./handle');
+const { watchOwner } = require('./handle');
 const { Later } = require('./later');
 const { ROLE, TABLE } = require('./layout');
 const { parseError, tellDrain, tellParseError } = require('./events');
@@ -18,8 +17,6 @@ class Fed {
   constructor(connection) {
     const { socket } = connection;
     this.connection = connection;
-    /** Somebody plays a socket, and may go on right behind a write's callback: MSW has the response come then, and Node 'finish' before it. */
-    this.isStandIn = socket instanceof net.Socket && !isPlain(socket);
     /** The socket's own methods under those that were put over them. @type {Map<string, { own: boolean, over: Function, method: Function }>} */
     this.covered = new Map();
     this.unwatch = () => {};
@@ -122,13 +119,6 @@ class Fed {
     }
   }
 
-  /** @param {any} marks */
-  sentBy(marks) {
-    return this.isStandIn
-      ? (/** @type {any} */ error) => marks.callAll(error ?? null)
-      : (/** @type {any} */ error) => marks.tellAll(error ?? null);
-  }
-
   /** Gives the stream what the engine has framed; who waits for it is called by the stream. */
   settle() {
     const { connection } = this;
@@ -138,9 +128,11 @@ class Fed {
     if (ring.figure(connection, TABLE.QUEUED) > 0 || !connection.marks.isEmpty) {
       const output = ring.engine.takeOutput(connection.slot);
       const marks = connection.marks.take();
+      // At once: the stream calls back in a tick of its own, and somebody who plays a socket may go on right behind it, as MSW does.
+      const sent = (/** @type {any} */ error) => marks.callAll(error ?? null);
       if (output.length === 0) marks.tellAll(null);
-      else if (owed === null) isAccepted = connection.socket.write(output, this.sentBy(marks));
-      else isAccepted = owed.runInAsyncScope(connection.socket.write, connection.socket, output, this.sentBy(marks));
+      else if (owed === null) isAccepted = connection.socket.write(output, sent);
+      else isAccepted = owed.runInAsyncScope(connection.socket.write, connection.socket, output, sent);
     }
     // Refused: the stream's own 'drain' comes, in the context of this write.
     if (owed !== null && isAccepted) tellDrain(connection, owed);
