@@ -67,7 +67,9 @@ function storeConnectionOptions(server, options) {
     }
   }
   server.httpValidation = httpValidation;
-  server[kIoThreads] = checkIoThreads(options.ioThreads);
+  const ioThreads = checkIoThreads(options.ioThreads);
+  // Only where there are some: who lists a Server's properties finds Node's.
+  if (ioThreads > 0) server[kIoThreads] = ioThreads;
 }
 
 /**

@@ -15,7 +15,6 @@ const kFed = Symbol('ferrohttp.fed');
 class Fed {
   /** @param {any} connection the Connection */
   constructor(connection) {
-    const { socket } = connection;
     this.connection = connection;
     /** The socket's own methods under those that were put over them. @type {Map<string, { own: boolean, over: Function, method: Function }>} */
     this.covered = new Map();
@@ -128,11 +127,13 @@ class Fed {
     if (ring.figure(connection, TABLE.QUEUED) > 0 || !connection.marks.isEmpty) {
       const output = ring.engine.takeOutput(connection.slot);
       const marks = connection.marks.take();
-      // At once: the stream calls back in a tick of its own, and somebody who plays a socket may go on right behind it, as MSW does.
-      const sent = (/** @type {any} */ error) => marks.callAll(error ?? null);
       if (output.length === 0) marks.tellAll(null);
-      else if (owed === null) isAccepted = connection.socket.write(output, sent);
-      else isAccepted = owed.runInAsyncScope(connection.socket.write, connection.socket, output, sent);
+      else {
+        const { socket } = connection;
+        const tell = (/** @type {any} */ error) => marks.callAll(error ?? null);
+        isAccepted =
+          owed === null ? socket.write(output, tell) : owed.runInAsyncScope(socket.write, socket, output, tell);
+      }
     }
     // Refused: the stream's own 'drain' comes, in the context of this write.
     if (owed !== null && isAccepted) tellDrain(connection, owed);

@@ -9,6 +9,7 @@ use crate::ring::events::{Header, Records};
 use crate::ring::layout::{event, table};
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What the engine has for its I/O threads, from the first connection of theirs on.
 pub struct Threads {
@@ -29,6 +30,8 @@ impl Engine {
     /// # Errors
     /// When there is no descriptor or no thread to be had.
     pub fn attach_to_thread(&mut self, options: &Attach, threads: usize) -> io::Result<u32> {
+        // Deadlines count from here, however long ago something happened last.
+        self.now = Instant::now();
         let fd = duplicate(options.fd)?;
         let outbox = self.threads().threads.next(threads)?;
         let connection = self.new_connection(options, Transport::Threads);
@@ -219,7 +222,7 @@ impl Engine {
     fn fetch_one(&mut self, slot: u32, generation: u32, shared: &Arc<Shared>) -> bool {
         let mut state = shared.state();
         if let Some(pending) = state.fetch() {
-            self.events.fetch(pending);
+            self.events.fetch(pending, &mut self.slabs);
         }
         let is_left = state.is_left();
         let view = state.view();

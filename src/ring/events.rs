@@ -4,6 +4,7 @@ use super::layout::{self, event, record, ring};
 use super::memory::Memory;
 use super::records::Pending;
 pub use super::records::{Header, Records};
+use super::slabs::Slabs;
 use std::collections::VecDeque;
 
 /// A payload above this many bytes goes out of line: JavaScript takes it as a Buffer that owns the bytes.
@@ -91,7 +92,7 @@ impl Events {
         }
         if !self.spilled.is_empty() {
             let mut spilled = std::mem::take(&mut self.spilled);
-            self.fetch(&mut spilled);
+            self.fetch(&mut spilled, &mut Slabs::default());
             self.spilled = spilled;
         }
         while self.spilled.is_empty()
@@ -109,23 +110,69 @@ impl Events {
     }
 
     /// Moves a connection's first part here, as far as there is room.
-    pub fn fetch(&mut self, pending: &mut Pending) {
-        let room = (self.memory.len() - self.tail.min(self.memory.len())).saturating_sub(MARGIN);
-        let records = pending.first(room);
-        if records.is_empty() {
+    /// A payload that lies by itself goes into a slab, if it is a large part of a body and there is one, or into the ring; what is too large for it
+    /// stays where it is.
+    pub fn fetch(&mut self, pending: &mut Pending, slabs: &mut Slabs) {
+        if !pending.has_large() {
+            let records = pending.first(self.room());
+            let length = records.len();
+            if length > 0 {
+                self.memory.bytes_mut()[self.tail..self.tail + length].copy_from_slice(records);
+                self.tail += length;
+                self.memory.set_word(ring::TAIL as usize, self.tail as u32);
+                pending.advance(length);
+            }
             return;
         }
-        let length = records.len();
-        self.memory.bytes_mut()[self.tail..self.tail + length].copy_from_slice(records);
-        pending.advance(length, &mut self.large);
-        self.tail += length;
-        self.memory.set_word(ring::TAIL as usize, self.tail as u32);
+        let mut left = pending.first(usize::MAX).len();
+        while left > 0
+            && let Some((header, length)) = pending.front()
+        {
+            let payload = pending.front_payload();
+            if layout::record_size(payload.len().min(INLINE_MAX)) > self.room() {
+                return;
+            }
+            if payload.len() > INLINE_MAX {
+                let flags = header.flags | event::OUT_OF_LINE;
+                self.write_header(Header { flags, ..header }, 0);
+                self.large.extend(pending.advance(length));
+            } else {
+                if !self.put_into_slab(header, payload, slabs) {
+                    self.push(header, payload);
+                }
+                pending.advance(length);
+            }
+            left -= length;
+        }
+    }
+
+    fn put_into_slab(&mut self, mut header: Header, part: &[u8], slabs: &mut Slabs) -> bool {
+        if header.kind != event::BODY || part.len() < VIEW_MIN {
+            return false;
+        }
+        let Some((number, memory)) = slabs.next() else {
+            return false;
+        };
+        let Some(place) = memory.bytes_mut().get_mut(..part.len()) else {
+            return false;
+        };
+        place.copy_from_slice(part);
+        slabs.give_away(number, part.len());
+        header.flags |= event::IN_SLAB;
+        header.a = number << event::SLAB_SHIFT;
+        header.b = part.len() as u32;
+        self.write_header(header, 0);
+        true
+    }
+
+    fn room(&self) -> usize {
+        self.memory.len().saturating_sub(self.tail + MARGIN)
     }
 
     /// Takes over all of a connection's records: what has no room goes before anything that is written from now on.
     pub fn fetch_all(&mut self, mut pending: Pending) {
         if self.spilled.is_empty() && self.overflow.is_empty() {
-            self.fetch(&mut pending);
+            self.fetch(&mut pending, &mut Slabs::default());
         }
         if !pending.is_empty() {
             self.spilled.absorb(pending);
@@ -213,6 +260,7 @@ impl Records for Events {
 #[cfg(test)]
 mod tests {
     use super::super::memory::tests::leaked;
+    use super::super::records::Draft;
     use super::*;
 
     const HEADER: Header = Header {
@@ -314,5 +362,71 @@ mod tests {
         events.rewind();
         assert!(events.is_pending());
         assert_eq!(events.memory.word(0), ring::START + 24);
+    }
+
+    #[test]
+    fn records_made_elsewhere_are_fetched_part_by_part_and_large_payloads_into_slabs() {
+        let mut events = Events::new(leaked(1 << 20));
+        let mut slabs = Slabs::default();
+        slabs.lend(0, leaked(64 * 1024));
+        let mut draft = Draft::new(1 << 20);
+        let mut pending = Pending::default();
+        for length in [1, VIEW_MIN, VIEW_MIN, INLINE_MAX + 1] {
+            draft.push(HEADER, &vec![b'x'; length]);
+        }
+        pending.append(&mut draft);
+        draft.push(HEADER, b"of the next part");
+        pending.append(&mut draft);
+        events.fetch(&mut pending, &mut slabs);
+        let mut seen = Vec::new();
+        let mut at = ring::START as usize;
+        while at < events.tail {
+            let word = |index: u32| events.memory.word(at / 4 + index as usize);
+            seen.push((word(record::KIND) >> 8, word(record::LENGTH) as usize));
+            at += layout::record_size(word(record::LENGTH) as usize);
+        }
+        assert_eq!(
+            seen,
+            [
+                (0, 1),
+                (event::IN_SLAB, 0),
+                (0, VIEW_MIN),
+                (event::OUT_OF_LINE, 0)
+            ]
+        );
+        assert!(slabs.next().is_none());
+        assert_eq!(
+            events.take_large().map(|large| large.len()),
+            Some(INLINE_MAX + 1)
+        );
+        events.fetch(&mut pending, &mut slabs);
+        assert!(pending.is_empty());
+        assert_eq!(events.tail, at + layout::record_size(16));
+    }
+
+    #[test]
+    fn what_has_no_room_stays_where_it_is_or_goes_before_what_is_written_later() {
+        let size = ring::START as usize + 2 * layout::record_size(INLINE_MAX) + MARGIN;
+        let mut events = Events::new(leaked(size));
+        let mut draft = Draft::new(1 << 20);
+        let mut pending = Pending::default();
+        for _ in 0..3 {
+            draft.push(HEADER, &[b'x'; INLINE_MAX]);
+        }
+        pending.append(&mut draft);
+        events.fetch(&mut pending, &mut Slabs::default());
+        assert_eq!(
+            pending.front().map(|(_, size)| size),
+            Some(layout::record_size(0))
+        );
+        events.fetch_all(pending);
+        assert!(events.has_overflow() && !events.has_room());
+        events.push_bare(HEADER);
+        let tail = events.tail as u32;
+        events.memory.set_word(ring::HEAD as usize, tail);
+        events.rewind();
+        let first = ring::START as usize / 4 + record::LENGTH as usize;
+        assert_eq!(events.memory.word(first), INLINE_MAX as u32, "first come");
+        assert!(!events.has_overflow());
     }
 }

@@ -77,8 +77,7 @@ pub trait Records {
 /// Bytes of a record's header.
 const HEADER: usize = record::WORDS as usize * 4;
 
-/// A payload above this many bytes is handed over by its pointer: two more copies of it would cost JavaScript's thread more than the call that
-/// takes it.
+/// A payload above this many bytes is handed over by its pointer: one copy less on either thread.
 const INLINE_MAX: usize = 4 * 1024;
 
 /// Where an I/O thread writes the records of one connection while it parses, before they are put behind those that wait already.
@@ -189,17 +188,42 @@ impl Pending {
         &part[..end]
     }
 
-    /// Drops `length` bytes of records, no more than the first part, as fetched; their payloads out of line go to `large`.
-    pub fn advance(&mut self, length: usize, large: &mut VecDeque<Vec<u8>>) {
-        if !self.large.is_empty() {
-            let fetched = &self.bytes[self.start..self.start + length];
-            for _ in 0..count_large(fetched) {
-                if let Some(payload) = self.large.pop_front() {
-                    self.large_size -= payload.len();
-                    large.push_back(payload);
-                }
-            }
+    /// Whether payloads lie out of line.
+    pub fn has_large(&self) -> bool {
+        !self.large.is_empty()
+    }
+
+    /// The header of the first record, and how many bytes the record takes here. That its payload lies out of line is not told.
+    pub fn front(&self) -> Option<(Header, usize)> {
+        let bytes = self.bytes.get(self.start..self.start + HEADER)?;
+        let header = Header {
+            kind: word(bytes, record::KIND) & 0xff,
+            flags: word(bytes, record::KIND) >> 8 & !event::OUT_OF_LINE,
+            slot: word(bytes, record::SLOT),
+            generation: word(bytes, record::GENERATION),
+            a: word(bytes, record::A),
+            b: word(bytes, record::B),
+        };
+        let length = word(bytes, record::LENGTH) as usize;
+        Some((header, layout::record_size(length)))
+    }
+
+    /// The payload of the first record, wherever it lies.
+    pub fn front_payload(&self) -> &[u8] {
+        let record = &self.bytes[self.start..];
+        if is_large(record) {
+            return self.large.front().map(Vec::as_slice).unwrap_or_default();
         }
+        &record[HEADER..HEADER + word(record, record::LENGTH) as usize]
+    }
+
+    /// Drops `length` bytes of records from the front, no more than the first part, as fetched: one record only while payloads lie out of line.
+    /// Its payload, if it is one of those.
+    pub fn advance(&mut self, length: usize) -> Option<Vec<u8>> {
+        let large = is_large(&self.bytes[self.start..])
+            .then(|| self.large.pop_front())
+            .flatten();
+        self.large_size -= large.as_ref().map_or(0, Vec::len);
         self.start += length;
         if let Some(part) = self.parts.front_mut() {
             *part -= length;
@@ -214,7 +238,12 @@ impl Pending {
             }
             self.bytes.clear();
             self.start = 0;
+        } else if self.start > 64 * 1024 && self.start > self.bytes.len() / 2 {
+            // Whoever sends faster than JavaScript handles is never waited for with nothing left.
+            self.bytes.drain(..self.start);
+            self.start = 0;
         }
+        large
     }
 
     /// Takes over what `other` holds, behind what is here.
@@ -226,14 +255,9 @@ impl Pending {
     }
 }
 
-/// How many of `records` have their payload out of line.
-fn count_large(records: &[u8]) -> usize {
-    let (mut at, mut count) = (0, 0);
-    while let Some(header) = records.get(at..at + HEADER) {
-        count += usize::from(word(header, record::KIND) >> 8 & event::OUT_OF_LINE != 0);
-        at += layout::record_size(word(header, record::LENGTH) as usize);
-    }
-    count
+/// Whether the record that begins here has its payload out of line.
+fn is_large(record: &[u8]) -> bool {
+    record.len() >= HEADER && word(record, record::KIND) >> 8 & event::OUT_OF_LINE != 0
 }
 
 fn word(header: &[u8], index: u32) -> u32 {
@@ -269,27 +293,54 @@ mod tests {
     #[test]
     fn records_are_fetched_whole_and_in_order() {
         let mut pending = pending(&[b"hello", b"", b"abcdefgh"]);
-        let mut large = VecDeque::new();
         assert_eq!(pending.first(31).len(), 0, "none in part");
         let first = pending.first(40).to_vec();
         assert_eq!(first.len(), 32);
         assert_eq!(&first[24..29], b"hello");
-        pending.advance(32, &mut large);
+        pending.advance(32);
         assert_eq!(pending.first(usize::MAX).len(), 24 + 32);
-        pending.advance(24 + 32, &mut large);
-        assert!(pending.is_empty() && large.is_empty());
+        pending.advance(24 + 32);
+        assert!(pending.is_empty());
+    }
+
+    #[test]
+    fn what_was_fetched_is_not_kept_while_there_is_always_more() {
+        let mut draft = Draft::new(64 * 1024);
+        let mut pending = pending(&[&[0; 1024]]);
+        for round in 1..=1000_u32 {
+            draft.push(BODY, &round.to_ne_bytes().repeat(256));
+            pending.append(&mut draft);
+            let first = pending.first(usize::MAX);
+            assert_eq!(first[HEADER..HEADER + 4], (round - 1).to_ne_bytes());
+            let length = first.len();
+            pending.advance(length);
+            assert!(pending.bytes.len() <= 3 * 64 * 1024);
+        }
     }
 
     #[test]
     fn large_payloads_go_with_their_records() {
         let mut pending = pending(&[b"a", &[1; INLINE_MAX + 1], b"b", &[2; INLINE_MAX + 2]]);
-        let mut large = VecDeque::new();
         assert_eq!(pending.size(), 2 * 32 + 2 * 24 + 2 * INLINE_MAX + 3);
-        pending.advance(32 + 24, &mut large);
-        assert_eq!(large.pop_front().map(|p| p.len()), Some(INLINE_MAX + 1));
-        assert!(large.is_empty());
-        pending.advance(32 + 24, &mut large);
-        assert_eq!(large.pop_front().map(|p| p.len()), Some(INLINE_MAX + 2));
+        for (length, is_large) in [
+            (1, false),
+            (INLINE_MAX + 1, true),
+            (1, false),
+            (INLINE_MAX + 2, true),
+        ] {
+            let (header, size) = pending.front().unwrap();
+            assert_eq!(
+                (header.kind, header.flags, header.slot, header.b),
+                (event::BODY, 0, 7, 4)
+            );
+            assert_eq!(pending.front_payload().len(), length);
+            let large = pending.advance(size);
+            assert_eq!(
+                large.map(|payload| payload.len()),
+                is_large.then_some(length)
+            );
+        }
+        assert!(pending.is_empty() && pending.front().is_none());
         assert_eq!(pending.size(), 0);
     }
 
@@ -306,13 +357,13 @@ mod tests {
     fn what_is_absorbed_comes_behind_as_a_part_of_its_own() {
         let mut first = pending(&[b"a"]);
         let mut rest = pending(&[b"b", b"c"]);
-        rest.advance(32, &mut VecDeque::new());
+        rest.advance(32);
         first.absorb(rest);
         assert_eq!(first.first(usize::MAX)[24], b'a');
-        first.advance(32, &mut VecDeque::new());
+        first.advance(32);
         first.push_bare(BODY);
         assert_eq!(first.first(usize::MAX)[24], b'c');
-        first.advance(32, &mut VecDeque::new());
+        first.advance(32);
         assert_eq!(first.first(usize::MAX).len(), 24);
     }
 }
