@@ -230,3 +230,44 @@ test('a reader that stops does not hold up the others', options, async (t) => {
   const peers = await together(t, port, 10, (n) => get(n + 1));
   for (const peer of peers) await peer.read('small;');
 });
+
+test(
+  'what is told of a response, or of room for more of it, comes in the context of its own writes',
+  options,
+  async (t) => {
+    const storage = new AsyncLocalStorage();
+    const count = 4;
+    /** @type {string[]} */
+    const seen = [];
+    /** @type {(() => void)[]} */
+    const waiting = [];
+    const server = http.createServer((req, res) => {
+      const tell = (/** @type {string} */ name) => seen.push(`${name} ${req.url} ${storage.getStore()}`);
+      storage.run(req.url ?? '', async () => {
+        await new Promise((resolve) => {
+          waiting.push(() => resolve(undefined));
+          // All go on in one turn: what they write is sent in one tick, which one of them has asked for.
+          if (waiting.length === count) for (const go of waiting) go();
+        });
+        if (!res.write(Buffer.alloc(4 << 20))) await once(res, 'drain');
+        res.write(Buffer.alloc(4 << 20));
+        res.on('drain', () => {
+          tell('drain');
+          res.end();
+          // Nobody listened when it ended.
+          for (const name of ['finish', 'close']) res.on(name, () => tell(name));
+        });
+      });
+    });
+    const closed = new Promise((resolve) => {
+      let left = count;
+      server.on('request', (_req, res) => res.socket.on('close', () => --left || resolve(undefined)));
+    });
+    const port = await listen(t, server);
+    const peers = await together(t, port, count, (n) => `GET /${n} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    for (const { socket } of peers) socket.resume();
+    await closed;
+    assert.strictEqual(seen.length, 3 * count);
+    for (const line of seen) assert.match(line, /^\w+ (\/\d) \1$/);
+  },
+);

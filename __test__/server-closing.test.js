@@ -5,6 +5,8 @@ const { test } = require('node:test');
 const { http } = require('./support/http.js');
 const { listen, request, statuses, talk } = require('./support/raw.js');
 
+const HOST_MAJOR = Number.parseInt(process.versions.node, 10);
+
 /** @param {number} port */
 async function connect(port) {
   const socket = net.connect(port, '127.0.0.1');
@@ -99,6 +101,8 @@ test('the response closes after it has finished, in that order', async () => {
   });
   const port = await listen(server);
   await talk(port, request('/', 'Connection: close\r\n'));
-  assert.deepStrictEqual(order, ['prefinish', 'end callback', 'finish true true', 'close true']);
   await server[Symbol.asyncDispose]();
+  // Before Node 24 end()'s callback is one of those who listen for 'finish'.
+  const both = HOST_MAJOR < 24 ? ['finish true true', 'end callback'] : ['end callback', 'finish true true'];
+  assert.deepStrictEqual(order, ['prefinish', ...both, 'close true']);
 });

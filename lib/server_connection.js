@@ -409,7 +409,7 @@ class ServerConnection {
   holdFlood() {
     const { conn, socket } = this;
     if (socket._paused) return;
-    if (conn.needDrain || socket.writableNeedDrain || this.waitingBytes >= socket.writableHighWaterMark) {
+    if (conn.owedDrain !== null || socket.writableNeedDrain || this.waitingBytes >= socket.writableHighWaterMark) {
       socket._paused = true;
       conn.pause();
     }

@@ -2,6 +2,7 @@
 
 // One HTTP connection as the classes see it: a transport that the engine has taken over, its events and its commands.
 
+const { AsyncResource } = require('node:async_hooks');
 const { Duplex } = require('node:stream');
 const { ERR_STREAM_DESTROYED } = require('../errors').codes;
 const { COMMAND, EVENT, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
@@ -13,6 +14,7 @@ const { isPlain } = require('./handle');
 const { Never } = require('./later');
 const { Local } = require('./local');
 const { Marks } = require('./marks');
+const { Pending } = require('./pending');
 const { Threads } = require('./threads');
 const ring = require('./ring');
 
@@ -84,8 +86,8 @@ class Connection {
     this.marks = new Marks();
     /** `awaitOutput` was asked for. */
     this.isAwaiting = false;
-    /** A write was answered with false: `'drain'` is owed. */
-    this.needDrain = false;
+    /** A write was answered with false: `'drain'` is owed, in the context of that write. @type {AsyncResource | null} */
+    this.owedDrain = null;
     /** The message being sent is in the chunked coding. */
     this.isChunked = false;
     /** Bytes written since flush number `epoch`. */
@@ -98,6 +100,8 @@ class Connection {
     this.finishing = null;
     /** Why the peer's bytes are no longer parsed. @type {any} */
     this.failure = null;
+    /** A client's, let go of: the rest of what was read together is told all the same. */
+    this.lingers = false;
     /** A client's: which reading (`ring.reading`) brought the end of the last response. */
     this.completedIn = -1;
     /** Where events go that must not be told now. @type {import('./later').Instead | null} */
@@ -114,14 +118,13 @@ class Connection {
     const connection = new Connection(socket, handler, options);
     const attach = (transport, fd) =>
       ring.attach(connection, connection.role, transport, fd, options.maxHeaderSize ?? 0, options.lenient ?? 0);
-    const { ioThreads } = connection;
-    const lentTo = ioThreads > 0 ? TRANSPORT.THREADS : TRANSPORT.LOCAL;
+    const lentTo = connection.ioThreads > 0 ? TRANSPORT.THREADS : TRANSPORT.LOCAL;
     annotate(socket, kConnection, connection);
     if (!FED_ONLY && socket.connecting && isPlain(socket)) {
       attach(TRANSPORT.PENDING, -1);
       connection.start(new Pending(connection));
     } else if (!FED_ONLY && Local.isPossible(socket) && attach(lentTo, socket._handle.fd) >= 0) {
-      connection.start(ioThreads > 0 ? new Threads(connection) : new Local(connection));
+      connection.startLent();
     } else {
       attach(TRANSPORT.FED, -1);
       connection.start(new Fed(connection));
@@ -133,6 +136,11 @@ class Connection {
   start(transport) {
     this.transport = transport;
     transport.start();
+  }
+
+  /** Its descriptor is the engine's to move bytes on. */
+  startLent() {
+    this.start(this.ioThreads > 0 ? new Threads(this) : new Local(this));
   }
 
   /** Whether the engine has the transport. */
@@ -213,7 +221,7 @@ class Connection {
     this.sendHead(text, framing, expect);
     if (chunk !== null && chunk.length > 0) this.sendBody(chunk, encoding, null);
     this.sendEnd('', sent);
-    return !this.needDrain;
+    return this.owedDrain === null;
   }
 
   /**
@@ -360,7 +368,7 @@ class Connection {
 
   /** The writer was told to wait. */
   oweDrain() {
-    this.needDrain = true;
+    this.owedDrain = new AsyncResource('HTTPOUTGOINGMESSAGE');
     this.awaitOutput();
     return false;
   }
@@ -378,15 +386,18 @@ class Connection {
     this.transport?.settle();
   }
 
-  /** Has the engine tell when what is queued now has gone. */
+  /** Has the engine tell when what is queued now has gone. No write of anybody's: it owes no `'drain'`. */
   markHere() {
-    this.sendRaw('', 'latin1', nothing);
+    this.marks.add(nothing);
+    ring.command(this, this.marked(COMMAND.RAW, nothing), 0);
+    this.awaitOutput();
   }
 
   emitDrain() {
-    if (!this.needDrain) return;
-    this.needDrain = false;
-    tellDrain(this);
+    const owed = this.owedDrain;
+    if (owed === null) return;
+    this.owedDrain = null;
+    tellDrain(this, owed);
   }
 
   // --- receiving ---------------------------------------------------------------------------------------------------------
@@ -575,67 +586,6 @@ class Connection {
   /** @this {any} the socket */
   onSocketClose() {
     this[kConnection]?.letGo();
-  }
-}
-
-/** A socket that is still connecting: its output gathers in the engine. */
-class Pending {
-  /** @param {Connection} connection */
-  constructor(connection) {
-    this.connection = connection;
-  }
-
-  start() {
-    this.connection.socket.once('connect', onConnect);
-    this.connection.socket.on('close', this.connection.onSocketClose);
-  }
-
-  stop() {
-    const { socket } = this.connection;
-    socket.removeListener('ready', onReady);
-    socket.removeListener('connect', onConnect);
-    if (Object.getOwnPropertyDescriptor(socket, 'writableLength')?.get === writableLengthOfPending) {
-      delete socket.writableLength;
-    }
-    socket.removeListener('close', this.connection.onSocketClose);
-  }
-
-  settle() {}
-}
-
-/** @this {any} the socket */
-function onConnect() {
-  if (this.listenerCount('connect') === 0) {
-    onReady.call(this);
-    return;
-  }
-  // Behind those who listen too: as in Node, one that destroys the request is in time. What they write is queued, and they may look.
-  Object.defineProperty(this, 'writableLength', { configurable: true, get: writableLengthOfPending });
-  this.once('ready', onReady);
-  // A socket that somebody plays may not say it.
-  process.nextTick(() => onReady.call(this));
-}
-
-/** @this {any} the socket */
-function writableLengthOfPending() {
-  return this._writableState.length + (this[kConnection]?.writableLength ?? 0);
-}
-
-/** @this {any} the socket */
-function onReady() {
-  const connection = this[kConnection];
-  if (!(connection?.transport instanceof Pending)) return;
-  ring.flush();
-  connection.transport.stop();
-  // What the user wrote to the connecting socket himself went out first; what he still has to write would cross ours.
-  const { ioThreads } = connection;
-  if (Local.isPossible(this) && ring.bind(connection, this._handle.fd) === 0) {
-    connection.start(ioThreads > 0 ? new Threads(connection) : new Local(connection));
-    connection.awaitOutput();
-  } else {
-    ring.engine.unbind(connection.slot);
-    connection.start(new Fed(connection));
-    connection.transport.settle();
   }
 }
 

@@ -119,9 +119,9 @@ function callTimeout(connection, kind) {
   connection.handler.onTimeout?.(connection, kind);
 }
 
-/** @param {Connection} connection */
-function tellDrain(connection) {
-  connection.resource.runInAsyncScope(emitDrain, null, connection.socket);
+/** @param {Connection} connection @param {import('node:async_hooks').AsyncResource} resource the context of the write that was told to wait */
+function tellDrain(connection, resource) {
+  resource.runInAsyncScope(emitDrain, null, connection.socket);
 }
 
 function emitDrain(socket) {

@@ -2,9 +2,8 @@
 
 // The fed transport: a JavaScript stream moves the bytes. Its data goes to the engine's parser, what the engine has framed goes to its write.
 
-const net = require('node:net');
 const { annotate } = require('./annotate');
-const { isPlain, watchOwner } = require('./handle');
+const { watchOwner } = require('./handle');
 const { Later } = require('./later');
 const { ROLE, TABLE } = require('./layout');
 const { parseError, tellDrain, tellParseError } = require('./events');
@@ -16,10 +15,7 @@ const kFed = Symbol('ferrohttp.fed');
 class Fed {
   /** @param {any} connection the Connection */
   constructor(connection) {
-    const { socket } = connection;
     this.connection = connection;
-    /** Somebody plays a socket, and may go on right behind a write's callback: MSW has the response come then, and Node 'finish' before it. */
-    this.isStandIn = socket instanceof net.Socket && !isPlain(socket);
     /** The socket's own methods under those that were put over them. @type {Map<string, { own: boolean, over: Function, method: Function }>} */
     this.covered = new Map();
     this.unwatch = () => {};
@@ -122,27 +118,25 @@ class Fed {
     }
   }
 
-  /** @param {any} marks */
-  sentBy(marks) {
-    return this.isStandIn
-      ? (/** @type {any} */ error) => marks.callAll(error ?? null)
-      : (/** @type {any} */ error) => marks.tellAll(error ?? null);
-  }
-
   /** Gives the stream what the engine has framed; who waits for it is called by the stream. */
   settle() {
     const { connection } = this;
-    const isOwedDrain = connection.needDrain;
-    connection.needDrain = false;
+    const owed = connection.owedDrain;
+    connection.owedDrain = null;
     let isAccepted = connection.socket.writableNeedDrain !== true;
     if (ring.figure(connection, TABLE.QUEUED) > 0 || !connection.marks.isEmpty) {
       const output = ring.engine.takeOutput(connection.slot);
       const marks = connection.marks.take();
       if (output.length === 0) marks.tellAll(null);
-      else isAccepted = connection.socket.write(output, this.sentBy(marks));
+      else {
+        const { socket } = connection;
+        const tell = (/** @type {any} */ error) => marks.callAll(error ?? null);
+        isAccepted =
+          owed === null ? socket.write(output, tell) : owed.runInAsyncScope(socket.write, socket, output, tell);
+      }
     }
-    // Refused: the stream's own 'drain' comes.
-    if (isOwedDrain && isAccepted) tellDrain(connection);
+    // Refused: the stream's own 'drain' comes, in the context of this write.
+    if (owed !== null && isAccepted) tellDrain(connection, owed);
   }
 }
 

@@ -79,7 +79,7 @@ class Local {
       this.delayedShutdown = null;
       shutdown?.();
       connection.emitDrain();
-    } else if ((connection.needDrain || this.delayedShutdown !== null) && marks.isEmpty) {
+    } else if ((connection.owedDrain !== null || this.delayedShutdown !== null) && marks.isEmpty) {
       connection.markHere();
     }
   }

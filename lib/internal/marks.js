@@ -32,9 +32,15 @@ function endTheirTick() {
   isTheirTick = false;
 }
 
+/** Of an AsyncResource that is called once. */
+const MANUAL = { requireManualDestroy: true };
+
+/** @param {Sent} sent */
+const hasListeners = (sent) => typeof sent === 'function' || sent._eventsCount !== 0;
+
 class Marks {
   constructor() {
-    /** Callbacks, each followed by the AsyncResource to call it in, or null. @type {any[]} */
+    /** Callbacks, each followed by the AsyncResource to call it in. @type {any[]} */
     this.waiting = [];
     /** How many were called, to be compared with the engine's count. */
     this.told = 0;
@@ -51,10 +57,9 @@ class Marks {
    * @returns {boolean} whether somebody listens
    */
   add(sent) {
-    // Who listens hears it in the context of the write, as from a stream.
-    const hasListeners = typeof sent === 'function' || sent._eventsCount !== 0;
-    this.waiting.push(sent, hasListeners ? new AsyncResource('HTTPOUTGOINGMESSAGE') : null);
-    return hasListeners;
+    // Called in the context of the write, as by a stream: also when nobody listens yet, as the tick in which it is told may be another message's.
+    this.waiting.push(sent, new AsyncResource('HTTPOUTGOINGMESSAGE', MANUAL));
+    return hasListeners(sent);
   }
 
   /**
@@ -89,16 +94,14 @@ class Marks {
 
   /** Calls at once who has no listeners, unless others before him wait for their tick. */
   tell(sent, resource, error) {
-    if (resource === null && this.ticks === 0) return sent[kSent](error);
+    const waits = this.ticks > 0;
     this.ticks++;
-    if (isTheirTick && this.ticks === 1) {
-      if (resource === null) call(this, sent, error);
-      else resource.runInAsyncScope(call, null, this, sent, error);
+    if (!waits && (isTheirTick || !hasListeners(sent))) {
+      resource.runInAsyncScope(call, null, this, sent, resource, error);
       return;
     }
     // A tick, as from a stream: also in that what a domain's member throws is that domain's.
-    if (resource === null) process.nextTick(call, this, sent, error);
-    else resource.runInAsyncScope(process.nextTick, process, call, this, sent, error);
+    resource.runInAsyncScope(process.nextTick, process, call, this, sent, resource, error);
   }
 
   /**
@@ -118,8 +121,7 @@ class Marks {
         const [sent, resource] = [waiting[next], waiting[next + 1]];
         next += 2;
         this.ticks++;
-        if (resource === null) call(this, sent, error);
-        else resource.runInAsyncScope(call, null, this, sent, error);
+        resource.runInAsyncScope(call, null, this, sent, resource, error);
       }
     } finally {
       // One that throws takes none of the others with it.
@@ -135,8 +137,9 @@ class Marks {
   }
 }
 
-function call(marks, sent, error) {
+function call(marks, sent, resource, error) {
   marks.ticks--;
+  resource.emitDestroy();
   if (typeof sent === 'function') sent(error);
   else sent[kSent](error);
 }

@@ -9,6 +9,7 @@ use crate::ring::events::{Header, Records};
 use crate::ring::layout::{event, table};
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What the engine has for its I/O threads, from the first connection of theirs on.
 pub struct Threads {
@@ -29,6 +30,8 @@ impl Engine {
     /// # Errors
     /// When there is no descriptor or no thread to be had.
     pub fn attach_to_thread(&mut self, options: &Attach, threads: usize) -> io::Result<u32> {
+        // Deadlines count from here, however long ago something happened last.
+        self.now = Instant::now();
         let fd = duplicate(options.fd)?;
         let outbox = self.threads().threads.next(threads)?;
         let connection = self.new_connection(options, Transport::Threads);

@@ -141,6 +141,34 @@ fn what_the_kernel_does_not_take_is_queued_and_its_mark_told_when_it_went() {
 }
 
 #[test]
+fn what_comes_behind_a_queue_that_was_taken_is_sent() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect_threads();
+    rig.pump();
+    let head = b"HTTP/1.1 200 OK\r\n\r\n";
+    rig.command(
+        command::MESSAGE_HEAD | framing::CHUNKED << 8,
+        (slot, 0),
+        0,
+        head,
+    );
+    let body = vec![b'x'; 4 << 20];
+    rig.flush_body(slot, 0, &body);
+    // Until the kernel takes no more.
+    rig.engine.send_now(slot);
+    let taken = rig.engine.take_output(slot).unwrap();
+    assert!(!taken.is_empty());
+    let mut got = vec![0; head.len() + 8 + body.len() + 2 - taken.len()];
+    far.read_exact(&mut got).unwrap();
+    rig.wait_for_nothing();
+    rig.command(command::RAW, (slot, 0), 0, b"behind");
+    rig.flush().unwrap();
+    let mut got = [0; 6];
+    far.read_exact(&mut got).unwrap();
+    assert_eq!(&got, b"behind");
+}
+
+#[test]
 fn a_paused_connection_tells_nothing_and_goes_on_where_it_was() {
     let mut rig = Rig::new();
     let (slot, _near, mut far) = rig.connect_threads();

@@ -238,6 +238,10 @@ impl Pending {
             }
             self.bytes.clear();
             self.start = 0;
+        } else if self.start > 64 * 1024 && self.start > self.bytes.len() / 2 {
+            // Whoever sends faster than JavaScript handles is never waited for with nothing left.
+            self.bytes.drain(..self.start);
+            self.start = 0;
         }
         large
     }
@@ -297,6 +301,21 @@ mod tests {
         assert_eq!(pending.first(usize::MAX).len(), 24 + 32);
         pending.advance(24 + 32);
         assert!(pending.is_empty());
+    }
+
+    #[test]
+    fn what_was_fetched_is_not_kept_while_there_is_always_more() {
+        let mut draft = Draft::new(64 * 1024);
+        let mut pending = pending(&[&[0; 1024]]);
+        for round in 1..=1000_u32 {
+            draft.push(BODY, &round.to_ne_bytes().repeat(256));
+            pending.append(&mut draft);
+            let first = pending.first(usize::MAX);
+            assert_eq!(first[HEADER..HEADER + 4], (round - 1).to_ne_bytes());
+            let length = first.len();
+            pending.advance(length);
+            assert!(pending.bytes.len() <= 3 * 64 * 1024);
+        }
     }
 
     #[test]

@@ -165,9 +165,15 @@ async fn deliver(outbox: Arc<Outbox>) {
 
 /// Sends what there is to send at once; the rest is for the connection's task.
 fn look(shared: &Shared) {
-    let mut io = shared.io();
-    if shared.send(&mut io) {
-        io.wake_task();
+    let looked = catch_unwind(AssertUnwindSafe(|| {
+        let mut io = shared.io();
+        if shared.send(&mut io) {
+            io.wake_task();
+        }
+    }));
+    if looked.is_err() {
+        // It must not end the postman, who serves all of the thread's connections.
+        shared.fail(&io::ErrorKind::Other.into());
     }
 }
 

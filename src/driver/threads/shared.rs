@@ -185,10 +185,17 @@ impl Shared {
                 let mut state = self.state();
                 state.0.is_posted = false;
                 let wants_task = state.0.input_rests && state.0.wants_input();
-                let Some(connection) = &mut state.0.connection else {
+                let State {
+                    connection,
+                    sending,
+                    ..
+                } = &mut *state.0;
+                let Some(connection) = connection else {
                     return true;
                 };
                 if connection.output.is_empty() {
+                    // What the kernel refused was taken back: nobody waits for room any more, and what comes next is to be tried.
+                    *sending = Sending::Flowing;
                     return wants_task;
                 }
                 connection.output.lend()
@@ -361,9 +368,10 @@ impl StateGuard<'_> {
         is_left
     }
 
-    /// Whether records wait that JavaScript wants, and nobody has told its thread.
-    pub fn is_untold(&self) -> bool {
-        !self.0.is_told && !self.0.pending.is_empty() && self.receiving != Receiving::Paused
+    /// Whether records wait that JavaScript wants, and nobody has told its thread: the caller does. Once, because each time it is told a part is
+    /// fetched, and two parts are not to come in one batch.
+    pub fn is_untold(&mut self) -> bool {
+        !self.0.is_told && self.is_left()
     }
 
     /// Whether the I/O thread has to be told: once, until it looks.

@@ -1,0 +1,69 @@
+'use strict';
+
+// The pending transport: a socket is still connecting, and its output gathers in the engine until it has a descriptor, or turns out to have none.
+
+const { kConnection } = require('./annotate');
+const { Fed } = require('./fed');
+const { Local } = require('./local');
+const ring = require('./ring');
+
+class Pending {
+  /** @param {any} connection the Connection */
+  constructor(connection) {
+    this.connection = connection;
+  }
+
+  start() {
+    this.connection.socket.once('connect', onConnect);
+    this.connection.socket.on('close', this.connection.onSocketClose);
+  }
+
+  stop() {
+    const { socket } = this.connection;
+    socket.removeListener('ready', onReady);
+    socket.removeListener('connect', onConnect);
+    if (Object.getOwnPropertyDescriptor(socket, 'writableLength')?.get === writableLengthOfPending) {
+      delete socket.writableLength;
+    }
+    socket.removeListener('close', this.connection.onSocketClose);
+  }
+
+  settle() {}
+}
+
+/** @this {any} the socket */
+function onConnect() {
+  if (this.listenerCount('connect') === 0) {
+    onReady.call(this);
+    return;
+  }
+  // Behind those who listen too: as in Node, one that destroys the request is in time. What they write is queued, and they may look.
+  Object.defineProperty(this, 'writableLength', { configurable: true, get: writableLengthOfPending });
+  this.once('ready', onReady);
+  // A socket that somebody plays may not say it.
+  process.nextTick(() => onReady.call(this));
+}
+
+/** @this {any} the socket */
+function writableLengthOfPending() {
+  return this._writableState.length + (this[kConnection]?.writableLength ?? 0);
+}
+
+/** @this {any} the socket */
+function onReady() {
+  const connection = this[kConnection];
+  if (!(connection?.transport instanceof Pending)) return;
+  ring.flush();
+  connection.transport.stop();
+  // What the user wrote to the connecting socket himself went out first; what he still has to write would cross ours.
+  if (Local.isPossible(this) && ring.bind(connection, this._handle.fd) === 0) {
+    connection.startLent();
+    connection.awaitOutput();
+  } else {
+    ring.engine.unbind(connection.slot);
+    connection.start(new Fed(connection));
+    connection.transport.settle();
+  }
+}
+
+module.exports = { Pending };
