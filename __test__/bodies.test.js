@@ -166,6 +166,25 @@ test('a paused request delivers nothing until it is resumed', options, async (t)
   await once(response, 'end');
 });
 
+test('what a client sent before it closed its half is read whole and answered, however late', options, async (t) => {
+  const port = await listen(
+    t,
+    http.createServer(async (req, res) => {
+      // Whoever receives ahead has come to the end meanwhile; who is slower than that finds nothing else.
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      let length = 0;
+      req.on('data', (/** @type {Buffer} */ part) => (length += part.length));
+      req.on('end', () => res.end(`${length} bytes`));
+      req.on('error', (/** @type {any} */ error) => res.destroy(error));
+    }),
+  );
+  const client = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  client.end(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n${'x'.repeat(200_000)}`);
+  let answer = '';
+  for await (const part of client.setEncoding('latin1')) answer += part;
+  assert.match(answer, /^HTTP\/1\.1 200 OK\r\n[\s\S]*200000 bytes/);
+});
+
 test('a client’s upload waits for a slow server', options, async (t) => {
   const arrived = deferred();
   const server = net.createServer((socket) => arrived.resolve(socket.pause()));

@@ -18,6 +18,44 @@ pub enum Receiving {
     Paused,
     /// The peer has sent FIN, or a system call failed, or the bytes were not HTTP: nothing more will come.
     Over,
+    /// The same, while JavaScript has asked for none: it hears of that, and of what came before, when it asks again.
+    OverPaused,
+}
+
+impl Receiving {
+    /// JavaScript asks for no more.
+    pub fn pause(&mut self) {
+        *self = match self {
+            Self::Open | Self::Paused => Self::Paused,
+            Self::Over | Self::OverPaused => Self::OverPaused,
+        };
+    }
+
+    /// JavaScript asks for more.
+    pub fn resume(&mut self) {
+        *self = match self {
+            Self::Open | Self::Paused => Self::Open,
+            Self::Over | Self::OverPaused => Self::Over,
+        };
+    }
+
+    /// Nothing more will come.
+    fn end(&mut self) {
+        *self = match self {
+            Self::Open | Self::Over => Self::Over,
+            Self::Paused | Self::OverPaused => Self::OverPaused,
+        };
+    }
+
+    /// Whether JavaScript has asked for none.
+    pub fn is_paused(self) -> bool {
+        matches!(self, Self::Paused | Self::OverPaused)
+    }
+
+    /// Whether nothing more will come.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Over | Self::OverPaused)
+    }
 }
 
 /// Why parsing stopped.
@@ -69,7 +107,7 @@ impl Connection {
                 !self.proto.is_halted()
                     && (!self.unparsed.is_empty() || self.transport.is_readable())
             }
-            Receiving::Paused | Receiving::Over => false,
+            Receiving::Paused | Receiving::Over | Receiving::OverPaused => false,
         }
     }
 
@@ -105,7 +143,7 @@ impl Connection {
         now: Instant,
     ) -> (usize, Parsed) {
         let mut consumed = 0;
-        while self.receiving != Receiving::Over {
+        while !self.receiving.is_over() {
             if !events.has_room() {
                 return (consumed, Parsed::RingFull);
             }
@@ -122,7 +160,7 @@ impl Connection {
                 proto::Event::Body(_) | proto::Event::Failed(_) => false,
             };
             if !is_implied && write_event(&parsed, input, consumed, id, events) {
-                self.receiving = Receiving::Over;
+                self.receiving.end();
             }
             consumed = input.len() - rest.len();
         }
@@ -140,7 +178,7 @@ impl Connection {
     ) -> Parsed {
         match received {
             Ok(0) => {
-                self.receiving = Receiving::Over;
+                self.receiving.end();
                 events.push_bare(Header {
                     kind: event::END,
                     flags: 0,
@@ -156,7 +194,7 @@ impl Connection {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
-                self.receiving = Receiving::Over;
+                self.receiving.end();
                 events.push_bare(failure(&error, 0, id));
             }
         }

@@ -2,7 +2,7 @@
 
 use super::held::{Access, Held};
 use super::{Engine, Misuse, Slot, connection, publish};
-use crate::connection::{Connection, Receiving};
+use crate::connection::Connection;
 use crate::ring::commands::{Command, Commands};
 use crate::ring::events::{Events, Header, Records};
 use crate::ring::layout::{command, event, expect, framing};
@@ -228,15 +228,11 @@ fn apply_one(
             Ok(())
         }
         command::PAUSE => {
-            if *receiving == Receiving::Open {
-                *receiving = Receiving::Paused;
-            }
+            receiving.pause();
             Ok(())
         }
         command::RESUME => {
-            if *receiving == Receiving::Paused {
-                *receiving = Receiving::Open;
-            }
+            receiving.resume();
             Ok(())
         }
         command::UPGRADE => {

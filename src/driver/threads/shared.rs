@@ -357,13 +357,13 @@ impl StateGuard<'_> {
     /// still in the kernel's buffer.
     pub fn fetch(&mut self) -> Option<&mut Pending> {
         self.0.is_told = false;
-        let is_paused = self.receiving == Receiving::Paused;
+        let is_paused = self.receiving.is_paused();
         (!is_paused).then_some(&mut self.0.pending)
     }
 
     /// There are records left that are to be fetched without another letter.
     pub fn is_left(&mut self) -> bool {
-        let is_left = !self.0.pending.is_empty() && self.receiving != Receiving::Paused;
+        let is_left = !self.0.pending.is_empty() && !self.receiving.is_paused();
         self.0.is_told |= is_left;
         is_left
     }
