@@ -113,6 +113,68 @@ test('a response waits for a slow reader: write() says false, and drain comes wh
   assert.strictEqual(tail, '0\r\n\r\n');
 });
 
+/**
+ * What gets to a client that begins to read when its socket has been closed, in bytes, and what the server was told had been sent.
+ * @param {import('node:test').TestContext} t
+ * @param {number} most parts that are written one behind the other, unless the client's not reading holds one up before
+ * @param {(socket: any) => void} close
+ */
+async function sendToNobody(t, most, close) {
+  const closed = deferred();
+  const part = Buffer.alloc(60_000, 'x');
+  let told = 0;
+  const port = await listen(
+    t,
+    http.createServer((req, res) => {
+      const stop = () => {
+        clearTimeout(timer);
+        close(req.socket);
+        closed.resolve();
+      };
+      const timer = setTimeout(stop, 200);
+      const write = () => {
+        res.write(part, (error) => {
+          if (error || req.socket.destroyed) return;
+          told++;
+          timer.refresh();
+          if (told === most) stop();
+          else write();
+        });
+      };
+      res.writeHead(200, { 'Content-Length': 1 << 30 });
+      write();
+    }),
+  );
+  const client = net.connect(port, '127.0.0.1');
+  client.pause();
+  client.on('error', () => {});
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await closed.promise;
+  let received = 0;
+  client.on('data', (/** @type {Buffer} */ data) => (received += data.length)).resume();
+  await new Promise((resolve) => client.on('close', resolve));
+  return { told, isThere: received >= told * part.length };
+}
+
+test(
+  'what was told as sent gets to who reads it late, though its socket was destroyed in that callback',
+  options,
+  async (t) => {
+    const { told: most, isThere } = await sendToNobody(t, Infinity, (socket) => socket.destroy());
+    assert.ok(isThere);
+    // About as much as the kernel takes: what is told last then is what it may refuse.
+    for (let parts = most - 2; parts <= most + 1; parts++) {
+      const seen = await sendToNobody(t, parts, (socket) => socket.destroy());
+      assert.ok(seen.isThere, `${seen.told} of ${parts} parts were told as sent`);
+    }
+  },
+);
+
+test('a reset is a reset, whatever was told as sent', options, async (t) => {
+  const { isThere } = await sendToNobody(t, Infinity, (socket) => socket.resetAndDestroy());
+  assert.ok(!isThere, 'the kernel drops what it holds');
+});
+
 test('a request nobody reads stops its sender, and goes on when it is read', options, async (t) => {
   const arrived = deferred();
   const port = await listen(

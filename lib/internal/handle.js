@@ -22,7 +22,7 @@ const WRITES = ['writeBuffer', 'writev', 'writeUtf8String', 'writeAsciiString', 
  * @property {() => Buffer | null} beforeWrite sends what is queued; the bytes the kernel did not take, if any, to go first
  * @property {() => void} afterWrite
  * @property {(shutdown: () => void) => boolean} beforeShutdown true when `shutdown` will be called later
- * @property {() => void} onClose
+ * @property {(isReset: boolean) => void} onClose
  * @property {() => void} onTaken the handle has another owner
  * @property {(referenced: boolean) => void} onReference
  * @property {() => number} bytesRead
@@ -73,7 +73,7 @@ function makePrototype(base) {
   for (const name of ['close', 'reset']) {
     if (typeof base[name] !== 'function') continue;
     lent[name] = function close(...args) {
-      this[kLent].onClose();
+      this[kLent].onClose(name === 'reset');
       return base[name].apply(this, args);
     };
   }

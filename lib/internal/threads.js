@@ -17,6 +17,15 @@ class Threads extends Local {
     return super.beforeShutdown(shutdown);
   }
 
+  /** What was told as sent is sent by its I/O thread yet, unless nobody is to have it. @param {boolean} isReset */
+  onClose(isReset) {
+    if (isReset) {
+      ring.flush();
+      ring.engine.dropOutput(this.connection.slot);
+    }
+    super.onClose();
+  }
+
   sendNow() {
     ring.flush();
     ring.engine.sendNow(this.connection.slot);

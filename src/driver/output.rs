@@ -151,6 +151,11 @@ impl Output {
         taken
     }
 
+    /// Drops what is queued behind the first `length` bytes.
+    pub fn truncate(&mut self, length: usize) {
+        self.bytes.truncate(self.start + length);
+    }
+
     /// Drops all that is queued; its marks are never reached.
     pub fn clear(&mut self) {
         self.bytes = Vec::new();

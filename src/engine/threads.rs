@@ -8,8 +8,11 @@ use crate::driver::threads::{Id, Inbox, IoThreads, Letter, Outbox, Shared, View,
 use crate::ring::events::{Header, Records};
 use crate::ring::layout::{event, table};
 use std::io;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+/// How long an environment that ends waits, in all, for peers to read what was told as sent.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// What the engine has for its I/O threads, from the first connection of theirs on.
 pub struct Threads {
@@ -22,6 +25,10 @@ pub struct Threads {
     arrivals: Vec<Arc<Shared>>,
     /// Letters of one flush, before they are sorted by thread.
     letters: Vec<Arc<Shared>>,
+    /// Connections that JavaScript has let go of, and whose threads have something to send yet.
+    parting: Vec<Weak<Shared>>,
+    /// What is left of [`GRACE`].
+    grace: Duration,
 }
 
 impl Engine {
@@ -61,6 +68,8 @@ impl Engine {
             told: Vec::new(),
             arrivals: Vec::new(),
             letters: Vec::new(),
+            parting: Vec::new(),
+            grace: GRACE,
         })
     }
 
@@ -104,16 +113,32 @@ impl Engine {
         }
     }
 
-    /// Lets go of a connection that nobody needs any more; what it has shown as sent is sent.
+    /// Lets go of a connection that nobody needs any more; what it has shown as sent is sent, sooner or later.
     pub(super) fn close_shared(&mut self, shared: &Arc<Shared>) {
-        self.forget_arrival(shared);
-        drop(shared.take_back());
+        let is_new = self.forget_arrival(shared);
+        if shared.part() {
+            shared.post();
+            return;
+        }
+        let letter = if is_new {
+            Letter::Arrival
+        } else {
+            Letter::Look
+        };
+        shared.outbox().post([letter(Arc::clone(shared))]);
+        let parting = &mut self.threads().parting;
+        parting.retain(|other| other.strong_count() > 0);
+        parting.push(Arc::downgrade(shared));
     }
 
-    fn forget_arrival(&mut self, shared: &Arc<Shared>) {
-        if let Some(threads) = &mut self.threads {
-            threads.arrivals.retain(|other| !Arc::ptr_eq(other, shared));
-        }
+    /// True: its I/O thread has not heard of it.
+    fn forget_arrival(&mut self, shared: &Arc<Shared>) -> bool {
+        let Some(threads) = &mut self.threads else {
+            return false;
+        };
+        let count = threads.arrivals.len();
+        threads.arrivals.retain(|other| !Arc::ptr_eq(other, shared));
+        threads.arrivals.len() < count
     }
 
     /// Sends what is queued of a connection of an I/O thread, as far as the kernel takes it, on this thread: something is about to happen to the
@@ -130,12 +155,46 @@ impl Engine {
         }
     }
 
-    /// The same for all of them: the process is about to exit.
+    /// The same for all of them: the process is about to exit. What was shown as sent, and is refused by the kernel, is waited for a little.
     pub fn send_all_now(&mut self) {
         if self.threads.is_some() {
             for slot in 0..self.slots.len() {
                 self.send_now(slot as u32);
             }
+            self.see_off();
+        }
+    }
+
+    /// Waits until what was shown as sent has gone, as long as there is grace.
+    pub(super) fn see_off(&mut self) {
+        let Some(threads) = &mut self.threads else {
+            return;
+        };
+        let mut owing: Vec<_> = threads
+            .parting
+            .drain(..)
+            .filter_map(|weak| weak.upgrade())
+            .collect();
+        owing.extend(self.slots.iter().filter_map(shared));
+        let began = Instant::now();
+        owing.retain(|shared| shared.send_owed());
+        while !owing.is_empty() && began.elapsed() < threads.grace {
+            std::thread::sleep(Duration::from_millis(1));
+            owing.retain(|shared| shared.send_owed());
+        }
+        threads.grace = threads.grace.saturating_sub(began.elapsed());
+    }
+
+    /// Waits for longer than it would.
+    #[cfg(test)]
+    pub fn grant(&mut self, grace: Duration) {
+        self.threads().grace = grace;
+    }
+
+    /// Drops what is queued to be sent of a connection of an I/O thread, also what was shown as sent: it is being reset.
+    pub fn drop_output(&mut self, slot: u32) {
+        if let Some(shared) = self.shared(slot) {
+            shared.drop_output();
         }
     }
 

@@ -294,6 +294,84 @@ fn a_connection_that_is_let_go_has_sent_what_was_shown_as_sent_and_its_descripto
     }
 }
 
+/// Bytes that were shown as sent when the kernel takes no more, while nobody reads: some of them are not with it.
+fn fill(rig: &mut Rig, slot: u32) -> usize {
+    let generation = rig.generation(slot);
+    let part = vec![b'x'; 30_000];
+    while rig.figure(slot, table::QUEUED) == 0.0 {
+        rig.command(command::RAW, (slot, generation), 0, &part);
+        rig.flush().unwrap();
+        rig.engine.send_now(slot);
+    }
+    rig.figure(slot, table::BYTES_WRITTEN) as usize
+}
+
+#[test]
+fn what_was_shown_as_sent_is_sent_after_the_end_to_who_reads_late() {
+    for hears_of_it in [true, false] {
+        let mut rig = Rig::new();
+        let (slot, near, mut far) = rig.connect_threads();
+        if hears_of_it {
+            rig.pump();
+        }
+        let shown = fill(&mut rig, slot);
+        rig.engine.release(slot).unwrap();
+        drop(near);
+        let mut got = Vec::new();
+        far.read_to_end(&mut got).unwrap();
+        assert!(got.len() >= shown, "{} of {shown}", got.len());
+    }
+}
+
+#[test]
+fn what_was_shown_as_sent_is_waited_for_at_the_end_but_not_for_ever() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect_threads();
+    let (parting, near, mut other) = rig.connect_threads();
+    rig.pump();
+    let shown = [fill(&mut rig, slot), fill(&mut rig, parting)];
+    rig.engine.release(parting).unwrap();
+    drop(near);
+    rig.engine.send_all_now();
+    rig.engine.grant(PATIENCE);
+    let readers = [far.try_clone().unwrap(), other.try_clone().unwrap()].map(|mut far| {
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; 1 << 20];
+            far.read(&mut buffer).unwrap()
+        })
+    });
+    rig.engine.send_all_now();
+    let read = readers.map(|reader| reader.join().unwrap());
+    rig.engine.close();
+    for (far, (read, shown)) in [
+        (&mut far, (read[0], shown[0])),
+        (&mut other, (read[1], shown[1])),
+    ] {
+        far.set_nonblocking(true).unwrap();
+        let mut got = Vec::new();
+        let _ = far.read_to_end(&mut got);
+        assert!(
+            read + got.len() >= shown,
+            "{read} and {} of {shown}",
+            got.len()
+        );
+    }
+}
+
+#[test]
+fn a_reset_connection_keeps_nothing_to_send() {
+    let mut rig = Rig::new();
+    let (slot, near, mut far) = rig.connect_threads();
+    rig.pump();
+    let shown = fill(&mut rig, slot);
+    rig.engine.drop_output(slot);
+    rig.engine.release(slot).unwrap();
+    drop(near);
+    let mut got = Vec::new();
+    far.read_to_end(&mut got).unwrap();
+    assert!(got.len() < shown, "{} of {shown}", got.len());
+}
+
 #[test]
 fn an_engine_that_is_taken_down_ends_its_threads_with_connections_open() {
     let mut rig = Rig::new();

@@ -158,10 +158,17 @@ impl JsEngine {
         Ok(())
     }
 
-    /// The same for all connections, before the process exits.
+    /// The same for all connections, before the process exits: those whose peers read slowly are waited for, but not for long.
     #[napi(catch_unwind)]
     pub fn send_all_now(&self) -> Result<()> {
         self.engine()?.send_all_now();
+        Ok(())
+    }
+
+    /// Drops what is queued of an I/O thread's connection, before its socket is reset.
+    #[napi(catch_unwind)]
+    pub fn drop_output(&self, slot: u32) -> Result<()> {
+        self.engine()?.drop_output(slot);
         Ok(())
     }
 

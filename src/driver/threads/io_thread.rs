@@ -11,15 +11,20 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::Builder;
 use tokio::sync::Notify;
+use tokio::time::{Sleep, sleep};
 
 /// Bytes received by one system call at most.
 const RECEIVE_SIZE: usize = 64 * 1024;
 
 /// Bytes of memory kept by a thread for bodies to come.
 const MOST_SPARE: usize = 4 << 20;
+
+/// How long a connection that JavaScript has let go of waits for its peer to read what was told as sent, and takes nothing: about as long as Linux does.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Turns of one connection before the thread's others have theirs.
 const TURNS: usize = 4;
@@ -127,6 +132,7 @@ impl IoThread {
         let (parks, unparks) = (Arc::clone(&outbox), Arc::clone(&outbox));
         let runtime = Builder::new_current_thread()
             .enable_io()
+            .enable_time()
             // With something to take, ringing makes the postman runnable, and the runtime does not sleep.
             .on_thread_park(move || {
                 if !parks.mailbox.rest() {
@@ -179,7 +185,7 @@ fn look(shared: &Shared) {
 
 async fn serve(shared: Arc<Shared>) {
     match watch(Arc::clone(&shared)) {
-        Ok(fd) => Task { fd }.await,
+        Ok(fd) => Task { fd, patience: None }.await,
         Err(error) => shared.fail(&error),
     }
 }
@@ -187,12 +193,14 @@ async fn serve(shared: Arc<Shared>) {
 /// Moves one connection's bytes until it is taken back.
 struct Task {
     fd: AsyncFd<Arc<Shared>>,
+    /// Of a connection that JavaScript has let go of.
+    patience: Option<Pin<Box<Sleep>>>,
 }
 
 impl Future for Task {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let polled = catch_unwind(AssertUnwindSafe(|| self.poll_unguarded(context)));
         polled.unwrap_or_else(|_| {
             self.fd.get_ref().fail(&io::ErrorKind::Other.into());
@@ -206,7 +214,7 @@ thread_local! {
 }
 
 impl Task {
-    fn poll_unguarded(&self, context: &mut Context<'_>) -> Poll<()> {
+    fn poll_unguarded(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let mut turns = 0;
         loop {
             let turn = DESK.with_borrow_mut(|desk| {
@@ -216,6 +224,15 @@ impl Task {
             });
             match turn {
                 Turn::Over => return Poll::Ready(()),
+                Turn::Part => {
+                    let patience = self
+                        .patience
+                        .get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+                    if patience.as_mut().poll(context).is_ready() {
+                        return Poll::Ready(());
+                    }
+                    ready!(self.wait_for_room(context));
+                }
                 Turn::Rest(wait) => {
                     if wait.writable {
                         ready!(self.wait_for_room(context));

@@ -3,7 +3,8 @@
 use super::io_thread::{Letter, Outbox};
 use super::{Id, Inbox};
 use crate::connection::{Connection, Receiving, failure};
-use crate::ring::records::{Draft, Pending};
+use crate::driver::output::Output;
+use crate::ring::records::{Draft, Header, Pending};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::ops::{Deref, DerefMut};
@@ -15,8 +16,9 @@ use std::time::Instant;
 /// Bytes of records that may wait to be fetched before a connection's receiving stops. One receive may go beyond.
 const MOST_PENDING: usize = 256 * 1024;
 
-/// Queued bytes that JavaScript is shown as sent while the kernel takes what it is given: the I/O thread is about to give it these, and so is
-/// JavaScript's thread, before it closes the connection, shuts it down, or exits.
+/// Queued bytes that JavaScript is shown as sent while the kernel takes what it is given: the I/O thread is about to give it these. So is
+/// JavaScript's thread, before it shuts the connection down, closes it, or exits; and what the kernel refuses of them then, the I/O thread keeps until it
+/// takes it, as the kernel itself does for a socket that was closed.
 const CREDIT: usize = 64 * 1024;
 
 /// A connection that an I/O thread moves the bytes of.
@@ -54,10 +56,40 @@ enum Sending {
     Blocked,
 }
 
+/// Who has a connection.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are the large one, and a box would cost each an allocation"
+)]
+enum Tenure {
+    /// Both threads.
+    Both(Connection),
+    /// The I/O thread, which sends this and does nothing else: JavaScript has let go of the connection, and has been shown it as sent.
+    Parting(Output),
+    /// JavaScript's thread, or nobody: the I/O thread lets go of the descriptor.
+    Over,
+}
+
+impl Tenure {
+    fn connection(&mut self) -> Option<&mut Connection> {
+        match self {
+            Self::Both(connection) => Some(connection),
+            Self::Parting(_) | Self::Over => None,
+        }
+    }
+
+    fn output(&mut self) -> Option<&mut Output> {
+        match self {
+            Self::Both(connection) => Some(&mut connection.output),
+            Self::Parting(output) => Some(output),
+            Self::Over => None,
+        }
+    }
+}
+
 /// What both threads work on, in turns.
 pub struct State {
-    /// None: JavaScript's thread has taken it back, and the I/O thread lets go of the descriptor.
-    connection: Option<Connection>,
+    tenure: Tenure,
     pending: Pending,
     sending: Sending,
     /// JavaScript's thread has been told, and has not fetched since.
@@ -94,7 +126,9 @@ pub enum Turn {
     More,
     /// Nothing to do before JavaScript's thread says so, but to wait for what [`Wait`] tells.
     Rest(Wait),
-    /// The connection was taken back.
+    /// Nothing to do but to wait for room to send, and not for ever: JavaScript has let go of the connection.
+    Part,
+    /// The connection is no longer this thread's.
     Over,
 }
 
@@ -121,7 +155,7 @@ impl Shared {
             stream: TcpStream::from(fd),
             io: Mutex::default(),
             state: Mutex::new(State {
-                connection: Some(connection),
+                tenure: Tenure::Both(connection),
                 pending: Pending::default(),
                 sending: Sending::Flowing,
                 is_told: false,
@@ -167,13 +201,54 @@ impl Shared {
     pub fn take_back(self: &Arc<Self>) -> Option<(Connection, Pending)> {
         let mut io = self.io();
         self.send(&mut io);
-        let mut state = self.state();
-        let pending = std::mem::take(&mut state.0.pending);
-        let connection = state.0.connection.take();
-        drop(state);
+        let mut guard = self.state();
+        let state = &mut *guard.0;
+        let pending = std::mem::take(&mut state.pending);
+        let tenure = std::mem::replace(&mut state.tenure, Tenure::Over);
+        drop(guard);
         drop(io);
         self.post();
-        connection.map(|connection| (connection, pending))
+        match tenure {
+            Tenure::Both(connection) => Some((connection, pending)),
+            Tenure::Parting(_) | Tenure::Over => None,
+        }
+    }
+
+    /// JavaScript lets go of the connection, and hears no more of it. What it was shown as sent is sent, as far as the kernel takes it; false: it did not
+    /// take all, and the rest is left to the I/O thread, which is to be told.
+    pub fn part(&self) -> bool {
+        let mut io = self.io();
+        self.send(&mut io);
+        let mut guard = self.state();
+        let state = &mut *guard.0;
+        let owed = state.owed();
+        let last = match std::mem::replace(&mut state.tenure, Tenure::Over) {
+            Tenure::Both(connection) => Some(connection.output),
+            Tenure::Parting(output) => Some(output),
+            Tenure::Over => None,
+        };
+        state.pending = Pending::default();
+        state.is_told = true;
+        if let Some(mut output) = last
+            && owed > 0
+        {
+            output.truncate(owed);
+            state.tenure = Tenure::Parting(output);
+        }
+        owed == 0
+    }
+
+    /// Sends what JavaScript was shown as sent, as far as the kernel takes it. True: there is more of it.
+    pub fn send_owed(&self) -> bool {
+        self.send(&mut self.io());
+        self.state().0.owed() > 0
+    }
+
+    /// Drops what is queued to be sent, whatever was shown.
+    pub fn drop_output(&self) {
+        // Nothing is lent for a system call while `io` is held.
+        let _io = self.io();
+        self.state().output.clear();
     }
 
     // --- system calls; the caller holds `io` -----------------------------------------------------------------------------
@@ -186,44 +261,40 @@ impl Shared {
                 state.0.is_posted = false;
                 let wants_task = state.0.input_rests && state.0.wants_input();
                 let State {
-                    connection,
-                    sending,
-                    ..
+                    tenure, sending, ..
                 } = &mut *state.0;
-                let Some(connection) = connection else {
+                let Some(output) = tenure.output() else {
                     return true;
                 };
-                if connection.output.is_empty() {
+                if output.is_empty() {
                     // What the kernel refused was taken back: nobody waits for room any more, and what comes next is to be tried.
                     *sending = Sending::Flowing;
+                    if tenure.connection().is_none() {
+                        *tenure = Tenure::Over;
+                        return true;
+                    }
                     return wants_task;
                 }
-                connection.output.lend()
+                output.lend()
             };
             let (sent, failed) = send_all(&self.stream, lent.as_slice());
             let mut guard = self.state();
             let state = &mut *guard.0;
-            let Some(connection) = &mut state.connection else {
+            let Some(output) = state.tenure.output() else {
                 return true;
             };
-            let spare = connection.output.take_back(lent, sent);
+            let spare = output.take_back(lent, sent);
+            let has_reached = output.reached() > state.shown;
             state.sending = Sending::Flowing;
             match failed {
                 None => {}
                 Some(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     state.sending = Sending::Blocked;
                 }
-                Some(error) => {
-                    connection.output.clear();
-                    connection.receiving = Receiving::Over;
-                    state.pending.push_bare(failure(&error, 1, self.id));
-                }
+                Some(error) => state.fail(failure(&error, 1, self.id)),
             }
-            let is_news = connection.output.reached() > state.shown || !state.pending.is_empty();
-            let (is_blocked, tells) = (
-                state.sending == Sending::Blocked,
-                is_news && !std::mem::replace(&mut state.is_told, true),
-            );
+            let is_blocked = state.sending == Sending::Blocked;
+            let tells = (has_reached || !state.pending.is_empty()) && state.tells();
             drop(guard);
             if let Some(spare) = spare {
                 self.outbox.keep(spare);
@@ -255,8 +326,10 @@ impl Shared {
             let state = &mut *guard.0;
             let wants_input = state.wants_input();
             let writable = state.sending == Sending::Blocked;
-            let Some(connection) = &mut state.connection else {
-                return Turn::Over;
+            let connection = match &mut state.tenure {
+                Tenure::Both(connection) => connection,
+                Tenure::Parting(_) => return Turn::Part,
+                Tenure::Over => return Turn::Over,
             };
             state.input_rests = !wants_input;
             if wants_input && !connection.unparsed.is_empty() {
@@ -284,8 +357,8 @@ impl Shared {
         let now = Instant::now();
         let mut guard = self.state();
         let state = &mut *guard.0;
-        let Some(connection) = &mut state.connection else {
-            return Turn::Over;
+        let Some(connection) = state.tenure.connection() else {
+            return Turn::More;
         };
         connection.take_in(received, buffer, self.id, draft, now);
         let tells = state.keep(draft);
@@ -299,14 +372,8 @@ impl Shared {
     /// The I/O thread can do nothing for the connection any more.
     pub fn fail(&self, error: &io::Error) {
         let mut guard = self.state();
-        let state = &mut *guard.0;
-        let Some(connection) = &mut state.connection else {
-            return;
-        };
-        connection.receiving = Receiving::Over;
-        connection.output.clear();
-        state.pending.push_bare(failure(error, 0, self.id));
-        let tells = !std::mem::replace(&mut state.is_told, true);
+        guard.0.fail(failure(error, 0, self.id));
+        let tells = guard.0.tells();
         drop(guard);
         if tells {
             self.inbox.tell(self.id);
@@ -337,15 +404,39 @@ impl State {
     /// Whether parsing or receiving would get anywhere, and what comes of it has somewhere to be.
     fn wants_input(&self) -> bool {
         self.pending.size() < MOST_PENDING
-            && self.connection.as_ref().is_some_and(|connection| {
-                connection.receiving == Receiving::Open && !connection.proto.is_halted()
-            })
+            && matches!(&self.tenure, Tenure::Both(connection)
+                if connection.receiving == Receiving::Open && !connection.proto.is_halted())
+    }
+
+    /// Bytes that JavaScript was shown as sent, and that are queued still.
+    fn owed(&mut self) -> usize {
+        let written = self.written;
+        self.tenure.output().map_or(0, |output| {
+            let behind = written.saturating_sub(output.sent());
+            usize::try_from(behind).map_or(output.len(), |behind| behind.min(output.len()))
+        })
+    }
+
+    /// Nothing is sent or received any more; `record` says why.
+    fn fail(&mut self, record: Header) {
+        if let Tenure::Both(connection) = &mut self.tenure {
+            connection.output.clear();
+            connection.receiving = Receiving::Over;
+            self.pending.push_bare(record);
+        } else {
+            self.tenure = Tenure::Over;
+        }
+    }
+
+    /// Whether JavaScript's thread is to be told, by the caller: once, until it fetches.
+    fn tells(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_told, true)
     }
 
     /// Puts what was parsed behind what waits already. True: JavaScript's thread is to be told.
     fn keep(&mut self, draft: &mut Draft) -> bool {
         self.pending.append(draft);
-        !self.pending.is_empty() && !std::mem::replace(&mut self.is_told, true)
+        !self.pending.is_empty() && self.tells()
     }
 }
 
@@ -419,13 +510,16 @@ impl Deref for StateGuard<'_> {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        self.0.connection.as_ref().expect(TAKEN)
+        match &self.0.tenure {
+            Tenure::Both(connection) => connection,
+            Tenure::Parting(_) | Tenure::Over => panic!("{TAKEN}"),
+        }
     }
 }
 
 impl DerefMut for StateGuard<'_> {
     fn deref_mut(&mut self) -> &mut Connection {
-        self.0.connection.as_mut().expect(TAKEN)
+        self.0.tenure.connection().expect(TAKEN)
     }
 }
 
