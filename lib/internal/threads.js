@@ -17,7 +17,7 @@ class Threads extends Local {
     return super.beforeShutdown(shutdown);
   }
 
-  /** What was told as sent is sent by its I/O thread yet, unless nobody is to have it. @param {boolean} isReset */
+  /** What was told as sent is sent by its I/O thread yet, unless nobody is to have it. @param {boolean} [isReset] */
   onClose(isReset) {
     if (isReset) {
       ring.flush();
