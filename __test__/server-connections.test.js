@@ -113,6 +113,24 @@ test('headersTimeout and requestTimeout answer 408', options, async (t) => {
   assert.strictEqual(await silent.rest(), slow);
 });
 
+test('a server that idled for long gives the next connection all of headersTimeout', options, async (t) => {
+  const headersTimeout = 1500;
+  const server = http.createServer({ headersTimeout, connectionsCheckingInterval: 20 }, (_req, res) => res.end('x'));
+  const port = await listen(t, server);
+  const first = await dial(t, port);
+  first.write(GET);
+  await first.read('x');
+  first.socket.destroy();
+  await new Promise((resolve) => setTimeout(resolve, headersTimeout + 200));
+  const began = performance.now();
+  const second = await dial(t, port);
+  second.write('GET / HTTP/1.1\r\nX-Slow');
+  assert.match(await second.rest(), /^HTTP\/1\.1 408 /);
+  const waited = performance.now() - began;
+  // Clocks tick apart, and begins are not taken at the same moment: by milliseconds.
+  assert.ok(waited > headersTimeout - 100, `${waited} ms`);
+});
+
 test('an idle connection is closed after keepAliveTimeout, one in use is not', options, async (t) => {
   const release = deferred();
   const server = http.createServer({ keepAliveTimeout: 100, keepAliveTimeoutBuffer: 0 }, (req, res) => {
