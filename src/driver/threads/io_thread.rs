@@ -55,6 +55,13 @@ impl Outbox {
         }
     }
 
+    /// Rings if letters wait: a thread that always has something to do never parks, and would not look.
+    fn ring(&self) {
+        if self.mailbox.has_letters() {
+            self.bell.notify_one();
+        }
+    }
+
     /// Keeps memory for later, if there is not enough already.
     pub fn keep(&self, spare: Vec<u8>) {
         let mut spares = self.spares();
@@ -145,9 +152,14 @@ impl IoThread {
         let handle = std::thread::Builder::new()
             .name(format!("ferrohttp-io-{index}"))
             .spawn(move || {
-                // Spawned, not blocked on itself: waking what a runtime blocks on takes a system call even on its own thread.
-                let postman = runtime.spawn(deliver(own));
-                let _ = runtime.block_on(postman);
+                // Spawned, not blocked on itself: waking what a runtime blocks on takes a system call even on its own thread. A postman that
+                // panics loses his letter, not those that come behind: another takes his place.
+                while runtime
+                    .block_on(runtime.spawn(deliver(Arc::clone(&own))))
+                    .is_err()
+                {
+                    own.ring();
+                }
             })?;
         Ok(Self { outbox, handle })
     }
@@ -243,6 +255,7 @@ impl Task {
                 Turn::More => {
                     turns += 1;
                     if turns >= TURNS {
+                        self.fd.get_ref().outbox().ring();
                         context.waker().wake_by_ref();
                         return Poll::Pending;
                     }
@@ -286,5 +299,30 @@ impl Task {
         }
         // Still ready: the connection is broken, which the next send will tell.
         self.fd.poll_write_ready(context).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::pin;
+    use std::task::Waker;
+
+    #[test]
+    fn a_thread_that_never_parks_rings_for_letters_itself() {
+        let outbox = Outbox {
+            mailbox: Mailbox::new(),
+            bell: Notify::new(),
+            spares: Mutex::default(),
+        };
+        let mut context = Context::from_waker(Waker::noop());
+        outbox.ring();
+        let mut rung = pin!(outbox.bell.notified());
+        assert!(rung.as_mut().poll(&mut context).is_pending(), "for none");
+        outbox.mailbox.attend();
+        outbox.post([Letter::Close]);
+        assert!(rung.as_mut().poll(&mut context).is_pending(), "it is awake");
+        outbox.ring();
+        assert!(rung.as_mut().poll(&mut context).is_ready());
     }
 }

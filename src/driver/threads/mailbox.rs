@@ -52,11 +52,16 @@ impl<T> Mailbox<T> {
     /// The reader is about to sleep. False: it must not, for there is something to take.
     pub fn rest(&self) -> bool {
         self.attentive.swap(false, Ordering::AcqRel);
-        let is_empty = self.letters().is_empty();
-        if !is_empty {
+        let has_letters = self.has_letters();
+        if has_letters {
             self.attend();
         }
-        is_empty
+        !has_letters
+    }
+
+    /// Whether there is something to take.
+    pub fn has_letters(&self) -> bool {
+        !self.letters().is_empty()
     }
 
     fn letters(&self) -> MutexGuard<'_, Vec<T>> {
