@@ -151,6 +151,10 @@ unsafe extern "C" fn on_readable(handle: *mut c_void, _status: c_int, _events: c
     };
     // A panic must not cross libuv's frames: it becomes an uncaught exception.
     if catch_unwind(AssertUnwindSafe(|| environment.pump())).is_err() {
+        // What is flushed from here on has to wake the loop by itself again.
+        if let Ok(mut engine) = environment.engine.try_borrow_mut() {
+            engine.is_pumping = false;
+        }
         environment
             .callback
             .throw("ferrohttp: the engine panicked; its connections are lost");

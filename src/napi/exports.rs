@@ -175,8 +175,10 @@ impl JsEngine {
     /// Lends memory to receive into, in the place of the slab that had this number, which a record has given away.
     #[napi(catch_unwind)]
     pub fn lend_slab(&self, env: Env, number: u32, slab: ArrayBuffer<'_>) -> Result<()> {
+        // Before there is a reference that a busy engine would leave behind.
+        let mut engine = self.engine()?;
         let (memory, reference) = pin(&env, &slab)?;
-        self.engine()?.lend_slab(number, memory);
+        engine.lend_slab(number, memory);
         let mut slabs = self.slabs.borrow_mut();
         let number = number as usize;
         if number >= slabs.len() {
