@@ -345,20 +345,29 @@ impl Engine {
         Ok(())
     }
 
-    /// The peer has ended its side: records for what the protocol makes of that.
+    /// The peer has ended its side: records for what the protocol makes of that. False: there is no room yet for what comes before it. The caller is to
+    /// read the ring and ask again.
     ///
     /// # Errors
     /// [`Misuse::NoConnection`].
-    pub fn finish(&mut self, slot: u32) -> Result<(), Misuse> {
+    pub fn finish(&mut self, slot: u32) -> Result<bool, Misuse> {
+        self.now = Instant::now();
         self.events.rewind();
         let entry = self
             .slots
             .get_mut(slot as usize)
             .ok_or(Misuse::NoConnection)?;
         let held = entry.connection.as_mut().ok_or(Misuse::NoConnection)?;
-        held.access()
-            .finish((slot, entry.generation), &mut self.events);
-        Ok(())
+        let id = (slot, entry.generation);
+        let mut connection = held.access();
+        if connection.is_runnable() {
+            connection.parse(&[], id, &mut self.events, self.now);
+        }
+        if connection.is_runnable() || !self.events.has_room() {
+            return Ok(false);
+        }
+        connection.finish(id, &mut self.events);
+        Ok(true)
     }
 
     /// Collects readiness; called when the poller's descriptor is readable.

@@ -145,6 +145,24 @@ fn requests_become_records_and_messages_become_bytes() {
 }
 
 #[test]
+fn the_end_comes_behind_what_the_ring_had_no_room_for() {
+    let mut rig = Rig::new();
+    let slot = rig.engine.attach(&options(transport::FED, -1)).unwrap();
+    let count = 40_000;
+    let mut requests = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(count);
+    requests.extend_from_slice(b"GET / HT");
+    rig.engine.feed(slot, &requests).unwrap();
+    let mut seen = Vec::new();
+    while !rig.engine.finish(slot).unwrap() {
+        seen.extend(rig.read());
+    }
+    seen.extend(rig.read());
+    let last = seen.pop().map(|(kind, ..)| kind);
+    assert_eq!((seen.len(), last), (count, Some(event::PARSE_ERROR)));
+    assert!(seen.iter().all(|(kind, ..)| *kind == event::HEAD));
+}
+
+#[test]
 fn commands_for_a_connection_that_has_gone_are_dropped_and_its_slot_is_another_s() {
     let mut rig = Rig::new();
     let (slot, near, mut far) = rig.connect();

@@ -437,7 +437,8 @@ class Connection {
     ring.flush();
     this.finishing = { error: undefined };
     try {
-      ring.engine.finish(this.slot);
+      // Until what came before has all been told.
+      while (this.transport !== null && !ring.engine.finish(this.slot)) ring.readEventsNow();
       ring.readEventsNow();
       return this.finishing.error;
     } finally {

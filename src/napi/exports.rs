@@ -245,9 +245,9 @@ impl JsEngine {
         Ok(self.engine()?.feed(slot, &bytes)?)
     }
 
-    /// The peer has ended its side; the events lie in the ring when it returns.
+    /// The peer has ended its side; the events lie in the ring when it returns. False: what came before has filled it; once more when it was read.
     #[napi(catch_unwind)]
-    pub fn finish(&self, slot: u32) -> Result<()> {
+    pub fn finish(&self, slot: u32) -> Result<bool> {
         Ok(self.engine()?.finish(slot)?)
     }
 
