@@ -88,8 +88,8 @@ test('bytes on an idle socket are never taken for a response', async () => {
   await close();
 });
 
-/** Stock http is not asked for it; and on `threads` the bytes may be with a thread, where no system call finds them. */
-const skip = stock || process.env.FERROHTTP_DRIVER === 'threads';
+/** Stock http is not asked for it. */
+const skip = stock;
 
 test('bytes that came on an idle socket are seen before the loop has told of them', { skip }, async () => {
   const { peer, agent, name, get, close } = await pool();

@@ -504,7 +504,7 @@ function isFit(socket) {
   if (conn && ring.isReading && conn.completedIn === ring.reading) return true;
   const fd = socket._handle?.fd;
   // What comes on an encrypted one may be TLS's own.
-  return !(fd >= 0) || socket.encrypted || ring.engine.isQuiet(fd);
+  return !(fd >= 0) || socket.encrypted || ring.engine.isQuiet(fd, conn?.attached ? conn.slot : -1);
 }
 
 /** @param {Socket} socket */

@@ -3,8 +3,8 @@
 use super::held::Held;
 use super::{Attach, Engine, Slot, publish};
 use crate::connection::Connection;
-use crate::driver::Transport;
 use crate::driver::threads::{Id, Inbox, IoThreads, Letter, Outbox, Shared, View, duplicate};
+use crate::driver::{Transport, local};
 use crate::ring::events::{Header, Records};
 use crate::ring::layout::{event, table};
 use std::io;
@@ -320,6 +320,12 @@ impl Engine {
 }
 
 impl Engine {
+    /// Whether nothing has come on a socket that JavaScript was not told of: no byte, no FIN, no reset. `slot`: its connection's, or none.
+    pub fn is_quiet(&self, fd: i32, slot: i32) -> bool {
+        let shared = u32::try_from(slot).ok().and_then(|slot| self.shared(slot));
+        shared.map_or_else(|| local::is_quiet(fd), |shared| shared.is_quiet())
+    }
+
     /// The connection in a slot, if it is an I/O thread's.
     pub(super) fn shared(&self, slot: u32) -> Option<Arc<Shared>> {
         self.slots.get(slot as usize).and_then(shared)

@@ -1,7 +1,6 @@
 //! What JavaScript sees. Each call finds the engine free: JavaScript runs only while no Rust frame holds it.
 
 use super::env::Environment;
-use crate::driver::local;
 use crate::engine::{Attach, Engine, Misuse};
 use crate::ring::commands::Command;
 use crate::ring::layout::transport;
@@ -359,11 +358,10 @@ impl JsEngine {
         self.environment.set_referenced(referenced);
     }
 
-    /// Whether nothing has come on a socket's descriptor that was not received: no byte, no FIN, no reset.
+    /// Whether nothing has come on a socket's descriptor that JavaScript was not told of: no byte, no FIN, no reset. `slot`: its connection's, or -1.
     #[napi(catch_unwind)]
-    pub fn is_quiet(&self, fd: i32) -> Result<bool> {
-        self.engine()?;
-        Ok(local::is_quiet(fd))
+    pub fn is_quiet(&self, fd: i32, slot: i32) -> Result<bool> {
+        Ok(self.engine()?.is_quiet(fd, slot))
     }
 
     /// Counters: calls into the addon, calls into JavaScript, receives, sends.

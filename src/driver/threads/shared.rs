@@ -3,6 +3,7 @@
 use super::io_thread::{Letter, Outbox};
 use super::{Id, Inbox};
 use crate::connection::{Connection, Receiving, failure};
+use crate::driver::local;
 use crate::driver::output::Output;
 use crate::ring::records::{Draft, Header, Pending};
 use std::io::{self, Read, Write};
@@ -242,6 +243,17 @@ impl Shared {
     pub fn send_owed(&self) -> bool {
         self.send(&mut self.io());
         self.state().0.owed() > 0
+    }
+
+    /// Whether nothing has come that JavaScript was not told of: neither from the kernel, nor to be fetched from here.
+    pub fn is_quiet(&self) -> bool {
+        // With it nothing is on its way from there to here.
+        let _io = self.io();
+        let state = self.state();
+        let is_quiet =
+            state.0.pending.is_empty() && state.unparsed.is_empty() && !state.receiving.is_over();
+        drop(state);
+        is_quiet && local::is_quiet(self.as_raw_fd())
     }
 
     /// Drops what is queued to be sent, whatever was shown.
