@@ -179,14 +179,7 @@ impl Connection {
         match received {
             Ok(0) => {
                 self.receiving.end();
-                events.push_bare(Header {
-                    kind: event::END,
-                    flags: 0,
-                    slot: id.0,
-                    generation: id.1,
-                    a: 0,
-                    b: 0,
-                });
+                events.push_bare(Header::bare(event::END, id));
             }
             Ok(count) => {
                 self.bytes_read += count as u64;
@@ -238,14 +231,7 @@ fn write_event(
     (slot, generation): (u32, u32),
     events: &mut impl Records,
 ) -> bool {
-    let header = Header {
-        kind: event::BODY,
-        flags: 0,
-        slot,
-        generation,
-        a: 0,
-        b: 0,
-    };
+    let header = Header::bare(event::BODY, (slot, generation));
     match parsed {
         proto::Event::Head(head) => events.push_with(
             incoming_message::header(head, slot, generation),

@@ -405,14 +405,7 @@ impl Engine {
                     connection.send(&[], (slot, generation), events);
                     publish(table, slot, connection);
                     if connection.output.reached() > reached {
-                        events.push_bare(Header {
-                            kind: event::SENT,
-                            flags: 0,
-                            slot,
-                            generation,
-                            a: 0,
-                            b: 0,
-                        });
+                        events.push_bare(Header::bare(event::SENT, (slot, generation)));
                     }
                 }
                 if connection.is_runnable() && !connection.is_queued {

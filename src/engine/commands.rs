@@ -168,14 +168,7 @@ fn current(slots: &mut [Slot], slot: u32, generation: u32) -> Result<Option<Acce
 
 /// A message was sent as no message can be: its connection is told.
 fn tell_misuse(error: &SendError, (slot, generation): (u32, u32), events: &mut Events) {
-    let header = Header {
-        kind: event::MISUSE,
-        flags: 0,
-        slot,
-        generation,
-        a: 0,
-        b: 0,
-    };
+    let header = Header::bare(event::MISUSE, (slot, generation));
     if events.has_room() {
         events.push(header, error.to_string().as_bytes());
     } else {

@@ -338,14 +338,8 @@ impl Engine {
         self.table.set(slot, table::BYTES_READ, view.read);
         self.table.set(slot, table::BYTES_WRITTEN, view.written);
         if view.is_news {
-            self.events.push_bare(Header {
-                kind: event::SENT,
-                flags: 0,
-                slot,
-                generation,
-                a: 0,
-                b: 0,
-            });
+            self.events
+                .push_bare(Header::bare(event::SENT, (slot, generation)));
             if !self.is_pumping {
                 self.wake();
             }

@@ -21,6 +21,18 @@ pub struct Header {
 }
 
 impl Header {
+    /// One that says no more than what happened, to the connection in that slot and generation.
+    pub fn bare(kind: u32, (slot, generation): (u32, u32)) -> Self {
+        Self {
+            kind,
+            flags: 0,
+            slot,
+            generation,
+            a: 0,
+            b: 0,
+        }
+    }
+
     /// The header's bytes, for a payload of `length`.
     fn bytes(self, length: usize) -> [u8; HEADER] {
         let mut bytes = [0; HEADER];
