@@ -23,7 +23,8 @@ const RECEIVE_SIZE: usize = 64 * 1024;
 /// Bytes of memory kept by a thread for bodies to come.
 const MOST_SPARE: usize = 4 << 20;
 
-/// How long a connection that JavaScript has let go of waits for its peer to read what was told as sent, and takes nothing: about as long as Linux does.
+/// How long the peer of a connection that JavaScript has let go of may take to read what was told as sent, which is little: about as long as Linux
+/// waits for one that reads nothing.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Turns of one connection before the thread's others have theirs.
