@@ -1,7 +1,7 @@
 //! The engine of one JavaScript environment: its connections, and the records in and out.
 
 mod commands;
-mod deadlines;
+pub mod deadlines;
 mod held;
 mod threads;
 
@@ -15,7 +15,7 @@ use crate::ring::slabs::Slabs;
 use crate::ring::table::Table;
 use ferrohttp_proto as proto;
 use held::{Access, Held};
-use proto::{Config, Leniency, Limits, Role, SendError};
+use proto::{Config, Leniency, Limits, Role, SendError, Timeouts};
 use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
@@ -36,6 +36,8 @@ pub struct Attach {
     pub max_head: u32,
     /// 0 strict, 1 insecure, 2 relaxed.
     pub leniency: u32,
+    /// A server connection's deadlines.
+    pub timeouts: Timeouts,
 }
 
 /// Why JavaScript's call failed: a fault of the caller, not of the peer.
@@ -184,10 +186,9 @@ impl Engine {
             2 => Leniency::RELAXED,
             _ => Leniency::STRICT,
         };
-        Connection::new(
-            proto::Connection::new(role, Config { limits, leniency }, self.now),
-            transport,
-        )
+        let mut proto = proto::Connection::new(role, Config { limits, leniency }, self.now);
+        proto.set_timeouts(options.timeouts);
+        Connection::new(proto, transport)
     }
 
     /// The slot of the next connection, and its generation.
@@ -266,14 +267,7 @@ impl Engine {
     /// # Errors
     /// [`Misuse::NoConnection`].
     pub fn release(&mut self, slot: u32) -> Result<(), Misuse> {
-        let entry = self
-            .slots
-            .get_mut(slot as usize)
-            .ok_or(Misuse::NoConnection)?;
-        let held = entry.connection.take().ok_or(Misuse::NoConnection)?;
-        entry.generation = entry.generation.wrapping_add(1);
-        self.free.push(slot);
-        match held {
+        match self.vacate(slot)? {
             Held::Own(Connection {
                 transport: Transport::Local(socket),
                 ..
@@ -282,6 +276,29 @@ impl Engine {
             Held::Shared(shared) => self.close_shared(&shared),
         }
         Ok(())
+    }
+
+    /// The same for one whose descriptor is closed right behind this, which ends the poller's watch without a system call of its own. Where
+    /// another process has a copy of the descriptor, it goes on, and what is seen by it has no connection of this generation any more.
+    ///
+    /// # Errors
+    /// [`Misuse::NoConnection`].
+    pub fn release_closing(&mut self, slot: u32) -> Result<(), Misuse> {
+        if let Held::Shared(shared) = self.vacate(slot)? {
+            self.close_shared(&shared);
+        }
+        Ok(())
+    }
+
+    fn vacate(&mut self, slot: u32) -> Result<Held, Misuse> {
+        let entry = self
+            .slots
+            .get_mut(slot as usize)
+            .ok_or(Misuse::NoConnection)?;
+        let held = entry.connection.take().ok_or(Misuse::NoConnection)?;
+        entry.generation = entry.generation.wrapping_add(1);
+        self.free.push(slot);
+        Ok(held)
     }
 
     /// Takes what was received and not parsed.

@@ -2,10 +2,12 @@
 
 mod threads;
 
+use crate::engine::deadlines::timeouts;
 use crate::engine::{Attach, Engine, Misuse};
 use crate::ring::commands::Command;
 use crate::ring::layout::{command, event, framing, record, ring, role, table, transport};
 use crate::ring::memory::{Memory, tests::leaked_twice};
+use ferrohttp_proto::Timeouts;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -109,6 +111,7 @@ fn options(transport: u32, fd: i32) -> Attach {
         fd,
         max_head: 0,
         leniency: 0,
+        timeouts: Timeouts::default(),
     }
 }
 
@@ -364,7 +367,8 @@ fn a_deadline_beyond_all_time_never_passes() {
     let mut rig = Rig::new();
     let (slot, _near, _far) = rig.connect();
     for never in [f64::MAX, f64::INFINITY, f64::NAN, -1.0, 0.0] {
-        rig.engine.set_timeouts(slot, never, never, never).unwrap();
+        let timeouts = timeouts(never, never, never);
+        rig.engine.set_timeouts(slot, timeouts).unwrap();
         assert_eq!(rig.engine.check_timeout(slot, 7).unwrap().0, -1.0);
     }
 }
@@ -380,4 +384,25 @@ fn a_closed_engine_has_let_go_of_every_descriptor() {
     let mut all = vec![0; REQUEST.len()];
     (&near).read_exact(&mut all).unwrap();
     assert_eq!(all, REQUEST, "nothing was received for it");
+}
+
+#[test]
+fn a_copy_of_a_closed_descriptor_tells_nothing_of_its_slots_next_connection() {
+    let mut rig = Rig::new();
+    let (slot, near, mut far) = rig.connect();
+    assert_eq!(rig.pump(), []);
+    // Another process may have one, too.
+    let copy = near.try_clone().unwrap();
+    rig.engine.release_closing(slot).unwrap();
+    drop(near);
+    let (again, _near, mut other) = rig.connect();
+    assert_eq!(again, slot);
+    far.write_all(REQUEST).unwrap();
+    assert_eq!(rig.pump(), []);
+    other.write_all(REQUEST).unwrap();
+    assert_eq!(rig.pump().len(), 4);
+    drop(copy);
+    assert_eq!(rig.pump(), []);
+    assert_eq!(rig.engine.release_closing(again), Ok(()));
+    assert_eq!(rig.engine.release_closing(again), Err(Misuse::NoConnection));
 }

@@ -2,6 +2,7 @@
 
 use super::env::Environment;
 use crate::driver::local;
+use crate::engine::deadlines::timeouts;
 use crate::engine::{Attach, Engine, Misuse};
 use crate::ring::commands::Command;
 use crate::ring::layout::transport;
@@ -103,8 +104,12 @@ impl JsEngine {
         self.environment.has_local_driver()
     }
 
-    /// Takes over a connection; its slot, or minus the errno of what went wrong.
+    /// Takes over a connection; its slot, or minus the errno of what went wrong. Deadlines in milliseconds, 0 for none.
     #[napi(catch_unwind)]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an object would cost a call for each of its properties"
+    )]
     pub fn attach(
         &self,
         role: u32,
@@ -112,6 +117,9 @@ impl JsEngine {
         fd: i32,
         max_head: u32,
         leniency: u32,
+        headers: f64,
+        request: f64,
+        keep_alive: f64,
     ) -> Result<i32> {
         let attached = self.engine()?.attach(&Attach {
             role,
@@ -119,18 +127,26 @@ impl JsEngine {
             fd,
             max_head,
             leniency,
+            timeouts: timeouts(headers, request, keep_alive),
         });
         Ok(attached.map_or_else(errno, |slot| slot as i32))
     }
 
-    /// Takes over a connection for one of the first `threads` I/O threads; its slot, or minus the errno of what went wrong.
+    /// The same for one of the first `threads` I/O threads.
     #[napi(catch_unwind)]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an object would cost a call for each of its properties"
+    )]
     pub fn attach_to_thread(
         &self,
         role: u32,
         fd: i32,
         max_head: u32,
         leniency: u32,
+        headers: f64,
+        request: f64,
+        keep_alive: f64,
         threads: u32,
     ) -> Result<i32> {
         let options = Attach {
@@ -139,6 +155,7 @@ impl JsEngine {
             fd,
             max_head,
             leniency,
+            timeouts: timeouts(headers, request, keep_alive),
         };
         let attached = self.engine()?.attach_to_thread(&options, threads as usize);
         Ok(attached.map_or_else(errno, |slot| slot as i32))
@@ -207,6 +224,12 @@ impl JsEngine {
     #[napi(catch_unwind)]
     pub fn release(&self, slot: u32) -> Result<()> {
         Ok(self.engine()?.release(slot)?)
+    }
+
+    /// Forgets a connection whose descriptor is closed right behind this.
+    #[napi(catch_unwind)]
+    pub fn release_closing(&self, slot: u32) -> Result<()> {
+        Ok(self.engine()?.release_closing(slot)?)
     }
 
     /// What was received and not parsed.
@@ -334,7 +357,7 @@ impl JsEngine {
     ) -> Result<()> {
         Ok(self
             .engine()?
-            .set_timeouts(slot, headers, request, keep_alive)?)
+            .set_timeouts(slot, timeouts(headers, request, keep_alive))?)
     }
 
     /// `[ms, kind]` of the deadline, if it is of one of `kinds`: 0 ms when it has passed, negative when there is none.
