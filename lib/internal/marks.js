@@ -38,9 +38,18 @@ const MANUAL = { requireManualDestroy: true };
 /** @param {Sent} sent */
 const hasListeners = (sent) => typeof sent === 'function' || sent._eventsCount !== 0;
 
+/** Who waits, and the context to call him in. */
+class Mark extends AsyncResource {
+  /** @param {Sent} sent */
+  constructor(sent) {
+    super('HTTPOUTGOINGMESSAGE', MANUAL);
+    this.sent = sent;
+  }
+}
+
 class Marks {
   constructor() {
-    /** Callbacks, each followed by the AsyncResource to call it in. @type {any[]} */
+    /** @type {Mark[]} */
     this.waiting = [];
     /** How many were called, to be compared with the engine's count. */
     this.told = 0;
@@ -58,7 +67,7 @@ class Marks {
    */
   add(sent) {
     // Called in the context of the write, as by a stream: also when nobody listens yet, as the tick in which it is told may be another message's.
-    this.waiting.push(sent, new AsyncResource('HTTPOUTGOINGMESSAGE', MANUAL));
+    this.waiting.push(new Mark(sent));
     return hasListeners(sent);
   }
 
@@ -68,18 +77,19 @@ class Marks {
    * @returns {boolean} whether there was one
    */
   tellNext(reached) {
-    if (this.told >= reached || this.waiting.length === 0) return false;
+    if (this.told >= reached) return false;
+    const mark = this.waiting.shift();
+    if (mark === undefined) return false;
     this.told++;
-    const sent = this.waiting.shift();
-    this.tell(sent, this.waiting.shift(), null);
+    this.tell(mark, null);
     return true;
   }
 
   /** Those that the engine counts as reached, to be told by somebody else. @param {number} reached */
   takeReached(reached) {
     const taken = new Marks();
-    taken.waiting = this.waiting.splice(0, 2 * Math.max(0, reached - this.told));
-    this.told += taken.waiting.length / 2;
+    taken.waiting = this.waiting.splice(0, Math.max(0, reached - this.told));
+    this.told += taken.waiting.length;
     return taken;
   }
 
@@ -87,21 +97,21 @@ class Marks {
   take() {
     const taken = new Marks();
     taken.waiting = this.waiting;
-    this.told += this.waiting.length / 2;
+    this.told += this.waiting.length;
     this.waiting = [];
     return taken;
   }
 
   /** Calls at once who has no listeners, unless others before him wait for their tick. */
-  tell(sent, resource, error) {
+  tell(mark, error) {
     const waits = this.ticks > 0;
     this.ticks++;
-    if (!waits && (isTheirTick || !hasListeners(sent))) {
-      resource.runInAsyncScope(call, null, this, sent, resource, error);
+    if (!waits && (isTheirTick || !hasListeners(mark.sent))) {
+      mark.runInAsyncScope(call, null, this, mark, error);
       return;
     }
     // A tick, as from a stream: also in that what a domain's member throws is that domain's.
-    resource.runInAsyncScope(process.nextTick, process, call, this, sent, resource, error);
+    mark.runInAsyncScope(process.nextTick, process, call, this, mark, error);
   }
 
   /**
@@ -118,14 +128,13 @@ class Marks {
     let next = 0;
     try {
       while (next < waiting.length) {
-        const [sent, resource] = [waiting[next], waiting[next + 1]];
-        next += 2;
+        const mark = waiting[next++];
         this.ticks++;
-        resource.runInAsyncScope(call, null, this, sent, resource, error);
+        mark.runInAsyncScope(call, null, this, mark, error);
       }
     } finally {
       // One that throws takes none of the others with it.
-      for (; next < waiting.length; next += 2) this.tell(waiting[next], waiting[next + 1], error);
+      for (; next < waiting.length; next++) this.tell(waiting[next], error);
     }
   }
 
@@ -133,13 +142,14 @@ class Marks {
   tellAll(error) {
     const { waiting } = this;
     this.waiting = [];
-    for (let i = 0; i < waiting.length; i += 2) this.tell(waiting[i], waiting[i + 1], error);
+    for (const mark of waiting) this.tell(mark, error);
   }
 }
 
-function call(marks, sent, resource, error) {
+function call(marks, mark, error) {
   marks.ticks--;
-  resource.emitDestroy();
+  mark.emitDestroy();
+  const { sent } = mark;
   if (typeof sent === 'function') sent(error);
   else sent[kSent](error);
 }
