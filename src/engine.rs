@@ -267,7 +267,14 @@ impl Engine {
     /// # Errors
     /// [`Misuse::NoConnection`].
     pub fn release(&mut self, slot: u32) -> Result<(), Misuse> {
-        match self.vacate(slot)? {
+        let entry = self
+            .slots
+            .get_mut(slot as usize)
+            .ok_or(Misuse::NoConnection)?;
+        let held = entry.connection.take().ok_or(Misuse::NoConnection)?;
+        entry.generation = entry.generation.wrapping_add(1);
+        self.free.push(slot);
+        match held {
             Held::Own(Connection {
                 transport: Transport::Local(socket),
                 ..
@@ -276,29 +283,6 @@ impl Engine {
             Held::Shared(shared) => self.close_shared(&shared),
         }
         Ok(())
-    }
-
-    /// The same for one whose descriptor is closed right behind this, which ends the poller's watch without a system call of its own. Where
-    /// another process has a copy of the descriptor, it goes on, and what is seen by it has no connection of this generation any more.
-    ///
-    /// # Errors
-    /// [`Misuse::NoConnection`].
-    pub fn release_closing(&mut self, slot: u32) -> Result<(), Misuse> {
-        if let Held::Shared(shared) = self.vacate(slot)? {
-            self.close_shared(&shared);
-        }
-        Ok(())
-    }
-
-    fn vacate(&mut self, slot: u32) -> Result<Held, Misuse> {
-        let entry = self
-            .slots
-            .get_mut(slot as usize)
-            .ok_or(Misuse::NoConnection)?;
-        let held = entry.connection.take().ok_or(Misuse::NoConnection)?;
-        entry.generation = entry.generation.wrapping_add(1);
-        self.free.push(slot);
-        Ok(held)
     }
 
     /// Takes what was received and not parsed.

@@ -385,24 +385,3 @@ fn a_closed_engine_has_let_go_of_every_descriptor() {
     (&near).read_exact(&mut all).unwrap();
     assert_eq!(all, REQUEST, "nothing was received for it");
 }
-
-#[test]
-fn a_copy_of_a_closed_descriptor_tells_nothing_of_its_slots_next_connection() {
-    let mut rig = Rig::new();
-    let (slot, near, mut far) = rig.connect();
-    assert_eq!(rig.pump(), []);
-    // Another process may have one, too.
-    let copy = near.try_clone().unwrap();
-    rig.engine.release_closing(slot).unwrap();
-    drop(near);
-    let (again, _near, mut other) = rig.connect();
-    assert_eq!(again, slot);
-    far.write_all(REQUEST).unwrap();
-    assert_eq!(rig.pump(), []);
-    other.write_all(REQUEST).unwrap();
-    assert_eq!(rig.pump().len(), 4);
-    drop(copy);
-    assert_eq!(rig.pump(), []);
-    assert_eq!(rig.engine.release_closing(again), Ok(()));
-    assert_eq!(rig.engine.release_closing(again), Err(Misuse::NoConnection));
-}

@@ -592,7 +592,7 @@ class Connection {
 
   release() {
     const { socket, transport } = this;
-    ring.release(this, transport instanceof Local && transport.isClosing);
+    ring.release(this);
     this.transport = null;
     if (socket[kConnection] === this) socket[kConnection] = undefined;
     transport?.stop();

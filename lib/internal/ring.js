@@ -436,16 +436,10 @@ function bind(connection, fd) {
   return ioThreads > 0 ? engine.bindToThread(slot, fd, ioThreads) : engine.bind(slot, fd);
 }
 
-/**
- * Forgets a connection; what it wrote is applied first.
- * @param {any} connection
- * @param {boolean} isClosing its descriptor is closed right behind this
- */
-function release(connection, isClosing) {
+/** Forgets a connection; what it wrote is applied first. */
+function release(connection) {
   flush();
-  if (isClosing) engine.releaseClosing(connection.slot);
-  else engine.release(connection.slot);
-  used--;
+  releaseSlot(connection.slot);
   connections[connection.slot] = undefined;
 }
 

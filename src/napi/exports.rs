@@ -226,12 +226,6 @@ impl JsEngine {
         Ok(self.engine()?.release(slot)?)
     }
 
-    /// Forgets a connection whose descriptor is closed right behind this.
-    #[napi(catch_unwind)]
-    pub fn release_closing(&self, slot: u32) -> Result<()> {
-        Ok(self.engine()?.release_closing(slot)?)
-    }
-
     /// What was received and not parsed.
     #[napi(catch_unwind)]
     pub fn take_unread(&self, slot: u32) -> Result<Buffer> {
