@@ -104,12 +104,11 @@ impl JsEngine {
         self.environment.has_local_driver()
     }
 
-    /// Takes over a connection; its slot, or minus the errno of what went wrong. Deadlines in milliseconds, 0 for none.
+    /// Takes over a connection; its slot, or minus the errno of what went wrong. Deadlines in milliseconds, 0 for none. They come one by one: an
+    /// object would cost a call for each of its properties.
     #[napi(catch_unwind)]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "an object would cost a call for each of its properties"
-    )]
+    // Not expect: napi's own copy of the attribute would find nothing.
+    #[allow(clippy::too_many_arguments)]
     pub fn attach(
         &self,
         role: u32,
@@ -134,10 +133,8 @@ impl JsEngine {
 
     /// The same for one of the first `threads` I/O threads.
     #[napi(catch_unwind)]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "an object would cost a call for each of its properties"
-    )]
+    // Not expect: napi's own copy of the attribute would find nothing.
+    #[allow(clippy::too_many_arguments)]
     pub fn attach_to_thread(
         &self,
         role: u32,
