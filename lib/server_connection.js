@@ -116,6 +116,7 @@ class ServerConnection {
     this.headersTimeout = 0;
     this.requestTimeout = 0;
     this.keepAliveTimeout = 0;
+    this.readTimeouts();
     this.responseOptions = { highWaterMark: socket.writableHighWaterMark, rejectNonStandardBodyWrites: false };
   }
 
@@ -132,16 +133,21 @@ class ServerConnection {
       resource: this.resource,
       maxHeaderSize: server.maxHeaderSize || 0,
       lenient: leniency(server.httpValidation, server.insecureHTTPParser),
+      timeouts: [this.headersTimeout, this.requestTimeout, this.keepAliveTimeout],
       ioThreads: server[kIoThreads],
     });
     listen(socket);
     socket._paused = false;
     server[kConnections]?.add(this);
-    this.applyTimeouts();
   }
 
   /** Tells the engine the Server's time-outs where they have changed. */
   applyTimeouts() {
+    if (this.readTimeouts()) this.conn.setTimeouts(this.headersTimeout, this.requestTimeout, this.keepAliveTimeout);
+  }
+
+  /** @returns {boolean} whether the Server's time-outs have changed */
+  readTimeouts() {
     const { server } = this;
     // A Server that does not listen looks after no connection's requests.
     const watched = server[kConnections] !== undefined;
@@ -149,12 +155,13 @@ class ServerConnection {
     const request = watched ? milliseconds(server.requestTimeout, 0) : 0;
     let keepAlive = typeof this.socket.setTimeout === 'function' ? milliseconds(server.keepAliveTimeout, 0) : 0;
     if (keepAlive > 0) keepAlive += milliseconds(server.keepAliveTimeoutBuffer, DEFAULT_BUFFER);
-    if (headers !== this.headersTimeout || request !== this.requestTimeout || keepAlive !== this.keepAliveTimeout) {
-      this.headersTimeout = headers;
-      this.requestTimeout = request;
-      this.keepAliveTimeout = keepAlive;
-      this.conn.setTimeouts(headers, request, keepAlive);
+    if (headers === this.headersTimeout && request === this.requestTimeout && keepAlive === this.keepAliveTimeout) {
+      return false;
     }
+    this.headersTimeout = headers;
+    this.requestTimeout = request;
+    this.keepAliveTimeout = keepAlive;
+    return true;
   }
 
   /** @returns {boolean} whether it has served a request, and waits for another */

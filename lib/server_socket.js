@@ -105,8 +105,10 @@ function listen(socket) {
   socket.on('drain', socketOnDrain);
   socket.on('resume', socketOnResume);
   socket.on('pause', socketOnPause);
-  // Seen by who lists the socket's properties, as in Node.
-  Object.assign(socket, LISTENERS);
+  // Seen by who lists the socket's properties, as in Node. One by one, for which V8 has a faster way than for Object.assign.
+  socket.on = LISTENERS.on;
+  socket.addListener = LISTENERS.addListener;
+  socket.prependListener = LISTENERS.prependListener;
   socket.setEncoding = socketSetEncoding;
 }
 

@@ -1,7 +1,7 @@
 //! The engine of one JavaScript environment: its connections, and the records in and out.
 
 mod commands;
-mod deadlines;
+pub mod deadlines;
 mod held;
 mod threads;
 
@@ -15,7 +15,7 @@ use crate::ring::slabs::Slabs;
 use crate::ring::table::Table;
 use ferrohttp_proto as proto;
 use held::{Access, Held};
-use proto::{Config, Leniency, Limits, Role, SendError};
+use proto::{Config, Leniency, Limits, Role, SendError, Timeouts};
 use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
@@ -36,6 +36,8 @@ pub struct Attach {
     pub max_head: u32,
     /// 0 strict, 1 insecure, 2 relaxed.
     pub leniency: u32,
+    /// A server connection's deadlines.
+    pub timeouts: Timeouts,
 }
 
 /// Why JavaScript's call failed: a fault of the caller, not of the peer.
@@ -185,10 +187,9 @@ impl Engine {
             2 => Leniency::RELAXED,
             _ => Leniency::STRICT,
         };
-        Connection::new(
-            proto::Connection::new(role, Config { limits, leniency }, self.now),
-            transport,
-        )
+        let mut proto = proto::Connection::new(role, Config { limits, leniency }, self.now);
+        proto.set_timeouts(options.timeouts);
+        Connection::new(proto, transport)
     }
 
     /// The slot of the next connection, and its generation.

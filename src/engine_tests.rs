@@ -2,10 +2,12 @@
 
 mod threads;
 
+use crate::engine::deadlines::timeouts;
 use crate::engine::{Attach, Engine, Misuse};
 use crate::ring::commands::Command;
 use crate::ring::layout::{command, event, framing, record, ring, role, table, transport};
 use crate::ring::memory::{Memory, tests::leaked_twice};
+use ferrohttp_proto::Timeouts;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -109,6 +111,7 @@ fn options(transport: u32, fd: i32) -> Attach {
         fd,
         max_head: 0,
         leniency: 0,
+        timeouts: Timeouts::default(),
     }
 }
 
@@ -382,7 +385,8 @@ fn a_deadline_beyond_all_time_never_passes() {
     let mut rig = Rig::new();
     let (slot, _near, _far) = rig.connect();
     for never in [f64::MAX, f64::INFINITY, f64::NAN, -1.0, 0.0] {
-        rig.engine.set_timeouts(slot, never, never, never).unwrap();
+        let timeouts = timeouts(never, never, never);
+        rig.engine.set_timeouts(slot, timeouts).unwrap();
         assert_eq!(rig.engine.check_timeout(slot, 7).unwrap().0, -1.0);
     }
 }

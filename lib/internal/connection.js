@@ -51,12 +51,18 @@ function chosenDriver() {
 
 /** @typedef {import('./marks').Sent | null | undefined} Sent */
 
+/** A server connection's deadlines in milliseconds, 0 for none: headers, request, keep-alive. @typedef {[number, number, number]} Timeouts */
+
+/** @type {Timeouts} */
+const NO_TIMEOUTS = [0, 0, 0];
+
 /**
  * @typedef {object} AttachOptions
  * @property {'server' | 'client'} role
  * @property {import('node:async_hooks').AsyncResource} resource every call of the handler runs in it
  * @property {number} [maxHeaderSize] bytes, 0: the default
  * @property {number} [lenient] 0 strict, 1 insecure, 2 relaxed
+ * @property {Timeouts} [timeouts]
  * @property {number} [ioThreads] how many I/O threads its like are spread over, 0: what FERROHTTP_DRIVER says
  */
 
@@ -116,20 +122,24 @@ class Connection {
    */
   static attach(socket, handler, options) {
     const connection = new Connection(socket, handler, options);
-    const attach = (transport, fd) =>
-      ring.attach(connection, connection.role, transport, fd, options.maxHeaderSize ?? 0, options.lenient ?? 0);
     const lentTo = connection.ioThreads > 0 ? TRANSPORT.THREADS : TRANSPORT.LOCAL;
     annotate(socket, kConnection, connection);
     if (!FED_ONLY && socket.connecting && isPlain(socket)) {
-      attach(TRANSPORT.PENDING, -1);
+      connection.attach(TRANSPORT.PENDING, -1, options);
       connection.start(new Pending(connection));
-    } else if (!FED_ONLY && Local.isPossible(socket) && attach(lentTo, socket._handle.fd) >= 0) {
+    } else if (!FED_ONLY && Local.isPossible(socket) && connection.attach(lentTo, socket._handle.fd, options) >= 0) {
       connection.startLent();
     } else {
-      attach(TRANSPORT.FED, -1);
+      connection.attach(TRANSPORT.FED, -1, options);
       connection.start(new Fed(connection));
     }
     return connection;
+  }
+
+  /** @returns {number} its slot, or minus an errno */
+  attach(transport, fd, { maxHeaderSize = 0, lenient = 0, timeouts = NO_TIMEOUTS }) {
+    this.keepAliveTimeout = timeouts[2];
+    return ring.attach(this, this.role, transport, fd, maxHeaderSize, lenient, timeouts);
   }
 
   /** @param {Transport} transport */
@@ -564,7 +574,12 @@ class Connection {
     if (this.transport === null) return;
     this.lingers = this.role === ROLE.CLIENT;
     ring.flush();
-    const sent = this.transport instanceof Local ? this.marks.takeReached(ring.figure(this, TABLE.SENT)) : null;
+    const { marks } = this;
+    if (marks.isEmpty) {
+      this.release();
+      return;
+    }
+    const sent = this.transport instanceof Local ? marks.takeReached(ring.figure(this, TABLE.SENT)) : null;
     this.release();
     if (sent !== null && !sent.isEmpty) process.nextTick(() => sent.tellAll(null));
     this.failMarks();

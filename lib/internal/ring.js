@@ -389,16 +389,20 @@ function between(fromLoop, began) {
 /** Slots in use: the engine takes free ones first, so there never are more of them than there were at a time. */
 let used = 0;
 
+/** There is room in the table for one slot more. */
+function makeRoom() {
+  const rows = table.length / TABLE.STRIDE;
+  if (used < rows) return;
+  table = new Float64Array(rows * 2 * TABLE.STRIDE);
+  engine.growTable(table.buffer);
+}
+
 /**
  * Takes a slot, for which there is room in the table then.
  * @param {() => number} open the slot, or minus an errno
  */
 function takeSlot(open) {
-  const rows = table.length / TABLE.STRIDE;
-  if (used === rows) {
-    table = new Float64Array(rows * 2 * TABLE.STRIDE);
-    engine.growTable(table.buffer);
-  }
+  makeRoom();
   const slot = open();
   if (slot >= 0) used++;
   return slot;
@@ -410,14 +414,15 @@ function releaseSlot(slot) {
   used--;
 }
 
-/** Attaches; a slot, or minus an errno. */
-function attach(connection, role, transport, fd, maxHead, leniency) {
-  const slot = takeSlot(() =>
+/** Attaches; a slot, or minus an errno. `timeouts`: the three deadlines in milliseconds, 0 for none. */
+function attach(connection, role, transport, fd, maxHead, leniency, [headers, request, keepAlive]) {
+  makeRoom();
+  const slot =
     transport === TRANSPORT.THREADS
-      ? engine.attachToThread(role, fd, maxHead, leniency, connection.ioThreads)
-      : engine.attach(role, transport, fd, maxHead, leniency),
-  );
+      ? engine.attachToThread(role, fd, maxHead, leniency, headers, request, keepAlive, connection.ioThreads)
+      : engine.attach(role, transport, fd, maxHead, leniency, headers, request, keepAlive);
   if (slot >= 0) {
+    used++;
     connections[slot] = connection;
     connection.slot = slot;
     connection.generation = table[slot * TABLE.STRIDE + TABLE.GENERATION];

@@ -5,31 +5,30 @@ use crate::ring::layout::timeout;
 use ferrohttp_proto::{self as proto, Timeouts};
 use std::time::{Duration, Instant};
 
+/// Deadlines from JavaScript's; each in milliseconds, 0 for none.
+pub fn timeouts(headers: f64, request: f64, keep_alive: f64) -> Timeouts {
+    // What is longer than a Duration can be never passes.
+    let duration = |ms: f64| {
+        Duration::try_from_secs_f64(ms / 1000.0)
+            .ok()
+            .filter(|duration| !duration.is_zero())
+    };
+    Timeouts {
+        headers: duration(headers),
+        request: duration(request),
+        keep_alive: duration(keep_alive),
+    }
+}
+
 impl Engine {
-    /// Sets a server connection's deadlines; each in milliseconds, 0 for none.
+    /// Sets a server connection's deadlines.
     ///
     /// # Errors
     /// [`Misuse::NoConnection`].
-    pub fn set_timeouts(
-        &mut self,
-        slot: u32,
-        headers: f64,
-        request: f64,
-        keep_alive: f64,
-    ) -> Result<(), Misuse> {
-        // What is longer than a Duration can be never passes.
-        let duration = |ms: f64| {
-            Duration::try_from_secs_f64(ms / 1000.0)
-                .ok()
-                .filter(|duration| !duration.is_zero())
-        };
+    pub fn set_timeouts(&mut self, slot: u32, timeouts: Timeouts) -> Result<(), Misuse> {
         connection(&mut self.slots, slot)?
             .proto
-            .set_timeouts(Timeouts {
-                headers: duration(headers),
-                request: duration(request),
-                keep_alive: duration(keep_alive),
-            });
+            .set_timeouts(timeouts);
         Ok(())
     }
 

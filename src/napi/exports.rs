@@ -1,6 +1,7 @@
 //! What JavaScript sees. Each call finds the engine free: JavaScript runs only while no Rust frame holds it.
 
 use super::env::Environment;
+use crate::engine::deadlines::timeouts;
 use crate::engine::{Attach, Engine, Misuse};
 use crate::ring::commands::Command;
 use crate::ring::layout::transport;
@@ -102,8 +103,11 @@ impl JsEngine {
         self.environment.has_local_driver()
     }
 
-    /// Takes over a connection; its slot, or minus the errno of what went wrong.
+    /// Takes over a connection; its slot, or minus the errno of what went wrong. Deadlines in milliseconds, 0 for none. They come one by one: an
+    /// object would cost a call for each of its properties.
     #[napi(catch_unwind)]
+    // Not expect: napi's own copy of the attribute would find nothing.
+    #[allow(clippy::too_many_arguments)]
     pub fn attach(
         &self,
         role: u32,
@@ -111,6 +115,9 @@ impl JsEngine {
         fd: i32,
         max_head: u32,
         leniency: u32,
+        headers: f64,
+        request: f64,
+        keep_alive: f64,
     ) -> Result<i32> {
         let attached = self.engine()?.attach(&Attach {
             role,
@@ -118,18 +125,24 @@ impl JsEngine {
             fd,
             max_head,
             leniency,
+            timeouts: timeouts(headers, request, keep_alive),
         });
         Ok(attached.map_or_else(errno, |slot| slot as i32))
     }
 
-    /// Takes over a connection for one of the first `threads` I/O threads; its slot, or minus the errno of what went wrong.
+    /// The same for one of the first `threads` I/O threads.
     #[napi(catch_unwind)]
+    // Not expect: napi's own copy of the attribute would find nothing.
+    #[allow(clippy::too_many_arguments)]
     pub fn attach_to_thread(
         &self,
         role: u32,
         fd: i32,
         max_head: u32,
         leniency: u32,
+        headers: f64,
+        request: f64,
+        keep_alive: f64,
         threads: u32,
     ) -> Result<i32> {
         let options = Attach {
@@ -138,6 +151,7 @@ impl JsEngine {
             fd,
             max_head,
             leniency,
+            timeouts: timeouts(headers, request, keep_alive),
         };
         let attached = self.engine()?.attach_to_thread(&options, threads as usize);
         Ok(attached.map_or_else(errno, |slot| slot as i32))
@@ -342,7 +356,7 @@ impl JsEngine {
     ) -> Result<()> {
         Ok(self
             .engine()?
-            .set_timeouts(slot, headers, request, keep_alive)?)
+            .set_timeouts(slot, timeouts(headers, request, keep_alive))?)
     }
 
     /// `[ms, kind]` of the deadline, if it is of one of `kinds`: 0 ms when it has passed, negative when there is none.
