@@ -144,4 +144,4 @@ function call(marks, sent, resource, error) {
   else sent[kSent](error);
 }
 
-module.exports = { Marks, endTheirTick, kSent, tellInTick };
+module.exports = { MANUAL, Marks, endTheirTick, kSent, tellInTick };

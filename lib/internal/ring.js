@@ -172,6 +172,8 @@ function onTick() {
 }
 
 function batchOfTick() {
+  // What was read before is not being told of any more, unless an exception or a full ring has left some of it.
+  if (!hasEvents()) beginReading();
   batch(false);
 }
 
