@@ -307,7 +307,10 @@ test('a stream is written to in the context of what writes, whoever else writes 
       }),
     );
     // All write in one turn.
-    if (waiting.length === 2) setImmediate(() => waiting.forEach((go) => go()));
+    if (waiting.length === 2)
+      setImmediate(() => {
+        for (const go of waiting) go();
+      });
   });
   const sockets = ['/a', '/b'].map((url) => {
     const socket = new Noting(note);

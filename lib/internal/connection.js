@@ -4,6 +4,7 @@
 
 const { AsyncResource } = require('node:async_hooks');
 const { Duplex } = require('node:stream');
+const process = require('node:process');
 const { ERR_STREAM_DESTROYED } = require('../errors').codes;
 const { COMMAND, EVENT, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
 const { annotate, kConnection } = require('./annotate');
