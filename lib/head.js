@@ -168,8 +168,7 @@ class Head {
     } else if (msg.maxRequestsOnConnectionReached) {
       this.text += 'Connection: close\r\n';
     } else {
-      this.text += 'Connection: keep-alive\r\n';
-      if (msg._keepAliveTimeout && msg._defaultKeepAlive) this.text += keepAliveLine(msg);
+      this.text += msg._keepAliveTimeout && msg._defaultKeepAlive ? keepAliveLines(msg) : KEEP_ALIVE;
     }
   }
 
@@ -182,7 +181,7 @@ class Head {
     } else if (!msg.useChunkedEncodingByDefault) {
       msg._last = true;
     } else if ((this.has & HAS.TRAILER) === 0 && !msg._removedContLen && typeof msg._contentLength === 'number') {
-      this.text += `Content-Length: ${msg._contentLength}\r\n`;
+      this.text += contentLengthLine(msg._contentLength);
     } else if (!msg._removedTE) {
       this.text += 'Transfer-Encoding: chunked\r\n';
       msg.chunkedEncoding = true;
@@ -203,20 +202,48 @@ function recode(value) {
   return Array.isArray(value) ? value.map(recode) : Buffer.from(value, 'latin1').toString();
 }
 
+const KEEP_ALIVE = `Connection: keep-alive${CRLF}`;
+
+// Lines that most messages have alike are kept as they were last: to compose them costs as much as all the rest of a head.
+
 let keepAliveText = '';
 let keepAliveTimeout = Number.NaN;
 let keepAliveMax = 0;
 
 /** @param {any} msg */
-function keepAliveLine(msg) {
+function keepAliveLines(msg) {
   const max = ~~msg._maxRequestsPerSocket;
   if (msg._keepAliveTimeout !== keepAliveTimeout || max !== keepAliveMax) {
     keepAliveTimeout = msg._keepAliveTimeout;
     keepAliveMax = max;
     const seconds = Math.floor(keepAliveTimeout / 1000);
-    keepAliveText = `Keep-Alive: timeout=${seconds}${max > 0 ? `, max=${msg._maxRequestsPerSocket}` : ''}${CRLF}`;
+    keepAliveText = `${KEEP_ALIVE}Keep-Alive: timeout=${seconds}${max > 0 ? `, max=${msg._maxRequestsPerSocket}` : ''}${CRLF}`;
   }
   return keepAliveText;
+}
+
+let dateText = '';
+let date = '';
+
+function dateLine() {
+  const now = utcDate();
+  if (now !== date) {
+    date = now;
+    dateText = `Date: ${now}${CRLF}`;
+  }
+  return dateText;
+}
+
+let contentLengthText = '';
+let contentLength = -1;
+
+/** @param {number} length */
+function contentLengthLine(length) {
+  if (length !== contentLength) {
+    contentLength = length;
+    contentLengthText = `Content-Length: ${length}${CRLF}`;
+  }
+  return contentLengthText;
 }
 
 /**
@@ -234,7 +261,7 @@ function writeHead(msg, startLine, headers) {
       for (const lower in headers) head.add(headers[lower][0], lower, headers[lower][1], CHECKED);
     else head.addUserFields(headers);
   }
-  if (msg.sendDate && (head.has & HAS.DATE) === 0) head.text += `Date: ${utcDate()}\r\n`;
+  if (msg.sendDate && (head.has & HAS.DATE) === 0) head.text += dateLine();
 
   // These have no body: peers would take a last chunk for the next message.
   if (msg.chunkedEncoding && (msg.statusCode === 204 || msg.statusCode === 304)) {

@@ -180,6 +180,24 @@ function mergeHeaders(res, fields) {
   }
 }
 
+let lastStatus = 0;
+let lastMessage = '';
+let lastStatusLine = '';
+
+/**
+ * One that is like the one before is not composed again.
+ * @param {number} status
+ * @param {string} message
+ */
+function statusLine(status, message) {
+  if (status !== lastStatus || message !== lastMessage) {
+    lastStatusLine = `HTTP/1.1 ${status} ${message}\r\n`;
+    lastStatus = status;
+    lastMessage = message;
+  }
+  return lastStatusLine;
+}
+
 /**
  * @param {any} statusCode
  * @param {any} [reason] the reason phrase, or the headers
@@ -210,7 +228,7 @@ ServerResponse.prototype.writeHead = function writeHead(statusCode, reason, head
   // The client may send its body without having been asked for it: what follows on the wire is anybody's guess.
   if (this._expect_continue && !this._sent100) this.shouldKeepAlive = false;
 
-  this._storeHeader(`HTTP/1.1 ${status} ${this.statusMessage}\r\n`, fields);
+  this._storeHeader(statusLine(status, `${this.statusMessage}`), fields);
   return this;
 };
 
