@@ -105,6 +105,31 @@ test('bytes that came on an idle socket are seen before the loop has told of the
   await close();
 });
 
+test('they are seen from a write’s callback too, long after the socket was read', { skip }, async () => {
+  const { peer, agent, name, get, close } = await pool();
+  const other = await pool();
+  await answer(other.get('/'));
+  await until(() => other.agent.freeSockets[other.name]);
+  await answer(get('/one'));
+  await until(() => agent.freeSockets[name]);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  const slow = http.request({ host: '127.0.0.1', port: other.peer.port, agent: other.agent, method: 'POST' });
+  const second = new Promise((resolve) => {
+    // Nothing has been read since the response to '/one', when this is called.
+    slow.write('x', () => {
+      peer.sockets[0].write(response('poison'));
+      resolve(get('/two'));
+    });
+  });
+  const req = await second;
+  const { body } = await answer(req);
+  assert.deepStrictEqual({ body, reused: req.reusedSocket }, { body: '/two', reused: false });
+  slow.on('error', () => {});
+  slow.destroy();
+  await other.close();
+  await close();
+});
+
 test('a request that waited is not given a socket with bytes on it', { skip }, async () => {
   const { peer, agent, get, close } = await pool({ maxSockets: 1 });
   const first = get('/one');

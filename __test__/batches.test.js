@@ -6,6 +6,7 @@ const assert = require('node:assert');
 const { AsyncLocalStorage } = require('node:async_hooks');
 const { once } = require('node:events');
 const net = require('node:net');
+const { Duplex } = require('node:stream');
 const { test } = require('node:test');
 const { registerArgs, startApp } = require('./support/child.js');
 const { http } = require('./support/http.js');
@@ -271,3 +272,75 @@ test(
     for (const line of seen) assert.match(line, /^\w+ (\/\d) \1$/);
   },
 );
+
+/** One end of a connection, which tells of each `first /…` and `last /…` that is written to it. */
+class Noting extends Duplex {
+  /** @param {(text: string) => void} note */
+  constructor(note) {
+    super();
+    this.note = note;
+  }
+  _read() {}
+  /** @param {Buffer} chunk @param {string} _encoding @param {() => void} callback */
+  _write(chunk, _encoding, callback) {
+    for (const [text] of String(chunk).matchAll(/(first|last) \/[ab]/g)) this.note(text);
+    callback();
+  }
+  /** @param {{ chunk: Buffer }[]} chunks @param {() => void} callback */
+  _writev(chunks, callback) {
+    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), '', callback);
+  }
+}
+
+test('a stream is written to in the context of what writes, whoever else writes in that turn', options, async () => {
+  const storage = new AsyncLocalStorage();
+  /** @type {string[]} */
+  const seen = [];
+  const note = (/** @type {string} */ text) => seen.push(`${text} in ${storage.getStore()}`);
+  /** @type {(() => void)[]} */
+  const waiting = [];
+  const server = http.createServer((req, res) => {
+    waiting.push(() =>
+      storage.run(`${req.url}`, () => {
+        res.write(`first ${req.url}`);
+        setImmediate(() => res.end(`last ${req.url}`));
+      }),
+    );
+    // All write in one turn.
+    if (waiting.length === 2)
+      setImmediate(() => {
+        for (const go of waiting) go();
+      });
+  });
+  const sockets = ['/a', '/b'].map((url) => {
+    const socket = new Noting(note);
+    server.emit('connection', socket);
+    socket.push(`GET ${url} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    return socket;
+  });
+  while (seen.length < 4) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepStrictEqual(seen, ['first /a in /a', 'first /b in /b', 'last /a in /a', 'last /b in /b']);
+  for (const socket of sockets) socket.destroy();
+});
+
+test('a request that is written to a stream is written in its own context', options, async () => {
+  const storage = new AsyncLocalStorage();
+  /** @type {string[]} */
+  const seen = [];
+  const note = (/** @type {string} */ text) => seen.push(`${text} in ${storage.getStore()}`);
+  const requests = ['/a', '/b'].map((path) =>
+    storage.run(path, () =>
+      http
+        .request({ path, method: 'POST', createConnection: () => /** @type {any} */ (new Noting(note)) })
+        .on('error', () => {}),
+    ),
+  );
+  await Promise.all(requests.map((req) => once(req, 'socket')));
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const req of requests) storage.run(req.path, () => req.write(`first ${req.path}`));
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const req of requests) storage.run(req.path, () => req.end(`last ${req.path}`));
+  while (seen.length < 4) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepStrictEqual(seen, ['first /a in /a', 'first /b in /b', 'last /a in /a', 'last /b in /b']);
+  for (const req of requests) req.destroy();
+});

@@ -8,7 +8,7 @@ const { once } = require('node:events');
 const net = require('node:net');
 const { pipeline } = require('node:stream/promises');
 const { test } = require('node:test');
-const { http } = require('./support/http.js');
+const { http, stock } = require('./support/http.js');
 const { deferred, listen } = require('./support/wire.js');
 
 const options = { timeout: 120_000 };
@@ -359,7 +359,7 @@ async function disturbed(t, disturb) {
   const port = await listen(t, server);
   const bodies = Array.from({ length: 8 }, () => crypto.randomBytes(2 * MIB));
   const answers = bodies.map(async (body) => {
-    const req = http.request({ port, method: 'POST', agent: false });
+    const req = http.request({ host: '127.0.0.1', port, method: 'POST', agent: false });
     req.end(body);
     const [res] = await once(req, 'response');
     return Buffer.concat(await res.toArray()).toString();
@@ -389,7 +389,7 @@ test('a part of a body shows nothing of what others have sent, in all of its mem
   });
   const port = await listen(t, server);
   const post = async (/** @type {string} */ body) => {
-    const req = http.request({ port, method: 'POST', agent: false });
+    const req = http.request({ host: '127.0.0.1', port, method: 'POST', agent: false });
     req.end(body);
     (await once(req, 'response'))[0].resume();
   };
@@ -404,4 +404,25 @@ test('a part of a body shows nothing of what others have sent, in all of its mem
   }
   raw.destroy();
   assert.strictEqual(shown, false);
+});
+
+test('a small part of a body is memory of its own, which its reader may give away', options, async (t) => {
+  for (const size of [1, 64, 65]) {
+    const body = crypto.randomBytes(size);
+    const server = http.createServer((req, res) => req.pipe(res));
+    const port = await listen(t, server);
+    const req = http.request({ host: '127.0.0.1', port, method: 'POST', agent: false });
+    req.end(body);
+    const [res] = await once(req, 'response');
+    const ended = once(res, 'end');
+    const [part] = await once(res, 'data');
+    assert.ok(Buffer.isBuffer(part));
+    assert.deepStrictEqual(part, body);
+    // Node's is the socket's, with all that came along.
+    if (!stock) assert.strictEqual(part.buffer.byteLength, size);
+    const { buffer, byteOffset } = part;
+    const given = Buffer.from(structuredClone(buffer, { transfer: [buffer] }), byteOffset, size);
+    assert.deepStrictEqual(given, body);
+    await ended;
+  }
 });

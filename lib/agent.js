@@ -571,6 +571,10 @@ function showAsyncId(socket, id) {
   if (asyncIdSymbol !== undefined) socket[asyncIdSymbol] = id;
 }
 
+/** The provider type of a handle is its class's. @type {Function | null} */
+let lastKind = null;
+let lastType = 0;
+
 /**
  * A reused handle is a new async resource: its later callbacks run in the new request's context.
  * @param {Socket} socket
@@ -578,7 +582,11 @@ function showAsyncId(socket, id) {
 function resetAsyncId(socket) {
   const handle = socket._handle;
   if (typeof handle?.asyncReset !== 'function') return;
-  handle.asyncReset(new ReusedHandle(handle.getProviderType(), handle));
+  if (handle.constructor !== lastKind) {
+    lastKind = handle.constructor;
+    lastType = handle.getProviderType();
+  }
+  handle.asyncReset(new ReusedHandle(lastType, handle));
   showAsyncId(socket, handle.getAsyncId());
 }
 

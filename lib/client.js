@@ -4,7 +4,10 @@ const net = require('node:net');
 const { addAbortSignal } = require('node:stream');
 const { AsyncResource } = require('node:async_hooks');
 const diagnostics = require('node:diagnostics_channel');
+const EventEmitter = require('node:events');
+const process = require('node:process');
 const { codes } = require('./errors');
+const { kIsHeard } = require('./internal/marks');
 const { kOutHeaders } = require('./common');
 const { kHighWaterMark, kUniqueHeaders, OutgoingMessage, parseUniqueHeadersOption } = require('./outgoing');
 const agents = require('./agent');
@@ -196,6 +199,16 @@ function connect(req, options) {
     onCreate(/** @type {Error} */ (err), null);
   }
 }
+
+// Nobody but who listens for 'finish' hears that a request has been sent, and most have listeners for other events. Not enumerable, as kSent is.
+Object.defineProperty(ClientRequest.prototype, kIsHeard, {
+  configurable: true,
+  writable: true,
+  /** @this {any} */
+  value: function isHeard() {
+    return this._events?.finish !== undefined || this.emit !== EventEmitter.prototype.emit;
+  },
+});
 
 Object.defineProperty(ClientRequest.prototype, 'path', {
   configurable: true,

@@ -3,6 +3,7 @@
 const { finished } = require('node:stream');
 const diagnostics = require('node:diagnostics_channel');
 const EventEmitter = require('node:events');
+const process = require('node:process');
 const { Connection, kConnection, HEAD } = require('./internal/connection');
 const ring = require('./internal/ring');
 const { expectOf } = require('./send');

@@ -36,11 +36,12 @@ function Options() {}
 Options.prototype = Object.create(null);
 
 /**
- * @param {...(object | null | undefined)} sources later ones go before earlier ones
+ * @param {object | null | undefined} first
+ * @param {object | null | undefined} second goes before the first
  * @returns {RequestOptions}
  */
-function mergeOptions(...sources) {
-  return Object.assign(new /** @type {any} */ (Options)(), ...sources);
+function mergeOptions(first, second) {
+  return Object.assign(new /** @type {any} */ (Options)(), first, second);
 }
 
 /**

@@ -3,6 +3,7 @@
 const host = require('./internal/host');
 const EventEmitter = require('node:events');
 const { Readable, finished } = require('node:stream');
+const process = require('node:process');
 
 const { asEvents, defineView, hide } = require('./inspect');
 const { HEAD, kConnection } = require('./internal/connection');

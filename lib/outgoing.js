@@ -3,12 +3,13 @@
 const EventEmitter = require('node:events');
 const host = require('./internal/host');
 const { Stream, getDefaultHighWaterMark } = require('node:stream');
+const process = require('node:process');
 const { isUint8Array } = require('node:util/types');
 
 const { HOST_MAJOR, defineInOrder, kNeedDrain, kOutHeaders } = require('./common');
 const { asEvents, defineView, hide } = require('./inspect');
 const { kConnection } = require('./internal/connection');
-const { kSent } = require('./internal/marks');
+const { kIsHeard, kSent } = require('./internal/marks');
 const { codes } = require('./errors');
 const { kUniqueHeaders, parseUniqueHeadersOption, writeHead } = require('./head');
 const { validateHeaderName, validateHeaderValue } = require('./headers');
@@ -560,6 +561,14 @@ Object.defineProperties(members, {
       this[kWritableFinished] = true;
       callEndCallbacks(this, null);
       this[kFinished]();
+    },
+  },
+  [kIsHeard]: {
+    configurable: true,
+    writable: true,
+    /** @this {any} */
+    value: function isHeard() {
+      return this._eventsCount !== 0;
     },
   },
   [kFinished]: {

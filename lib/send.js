@@ -1,5 +1,6 @@
 'use strict';
 
+const process = require('node:process');
 const { EXPECT, FRAMING, kConnection } = require('./internal/connection');
 const { kSent } = require('./internal/marks');
 const { CRLF, HOST_MAJOR } = require('./common');

@@ -108,11 +108,12 @@ async function closing({ connections }) {
 }
 
 /**
- * In each of `turns` a request on each of the agent's sockets, to a server that is none of ours.
- * @param {{ sockets: number, turns: number, body?: string }} details
+ * On each of the agent's sockets as many requests as there are `turns`, to a server that is none of ours: when all of the turn before are
+ * answered, on idle sockets, or with `queued` each behind the answer before it, on a socket that goes straight to it.
+ * @param {{ sockets: number, turns: number, body?: string, queued?: boolean }} details
  * @returns {Promise<Case>}
  */
-async function client({ sockets, turns, body }) {
+async function client({ sockets, turns, body, queued = false }) {
   const request = body === undefined ? GET : POST;
   const server = net.createServer((socket) => {
     let head = '';
@@ -144,6 +145,11 @@ async function client({ sockets, turns, body }) {
   return {
     requests: sockets * turns,
     async pass() {
+      if (queued) {
+        await Promise.all(Array.from({ length: sockets * turns }, exchange));
+        await new Promise(setImmediate);
+        return;
+      }
       for (let turn = 0; turn < turns; turn += 1) {
         await Promise.all(Array.from({ length: sockets }, exchange));
         await new Promise(setImmediate); // the sockets are back in the pool
@@ -173,6 +179,7 @@ const cases = {
   'Connection: close': () => closing({ connections: 64 }),
   'client GET, 32 sockets': () => client({ sockets: 32, turns: 4 }),
   'client POST 1 KiB, 32 sockets': () => client({ sockets: 32, turns: 4, body: BODY }),
+  'client GET, 32 sockets, queued': () => client({ sockets: 32, turns: 4, queued: true }),
 };
 
 async function main() {

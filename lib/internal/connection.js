@@ -4,6 +4,7 @@
 
 const { AsyncResource } = require('node:async_hooks');
 const { Duplex } = require('node:stream');
+const process = require('node:process');
 const { ERR_STREAM_DESTROYED } = require('../errors').codes;
 const { COMMAND, EVENT, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
 const { annotate, kConnection } = require('./annotate');
@@ -274,7 +275,7 @@ class Connection {
   /** Sends now what was written, rather than at the end of the batch or the tick. */
   flush() {
     ring.flush();
-    if (this.transport instanceof Fed) this.transport.settle();
+    if (this.transport instanceof Fed) this.transport.write();
   }
 
   /** The same, and tells those who wait for it and have no listeners. */
@@ -384,10 +385,10 @@ class Connection {
   }
 
   awaitOutput() {
-    if (!this.isAwaiting) {
-      this.isAwaiting = true;
-      ring.awaitOutput(this);
-    }
+    if (this.transport instanceof Fed) this.transport.writeInThisContext();
+    if (this.isAwaiting) return;
+    this.isAwaiting = true;
+    ring.awaitOutput(this);
   }
 
   /** After a flush: who waited for what was sent is told. */

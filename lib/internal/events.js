@@ -58,10 +58,22 @@ function onEvent(connection, kind, flags, a, b, bytes, start, end) {
   }
 }
 
+/**
+ * Up to so many bytes V8 keeps within the Buffer's own object, unless somebody asks for its ArrayBuffer, as Node's ways to copy do; and
+ * an ArrayBuffer costs more than all the rest of a small part.
+ */
+const SMALL = 64;
+
 /** Bytes out of the ring, of their own size: a small body must not pin a large buffer. */
 function copy(bytes, start, end) {
   if (start === 0 && end === bytes.length) return bytes;
-  const part = Buffer.allocUnsafeSlow(end - start);
+  const length = end - start;
+  if (length <= SMALL) {
+    const small = Buffer.alloc(length);
+    for (let i = 0; i < length; i++) small[i] = bytes[start + i];
+    return small;
+  }
+  const part = Buffer.allocUnsafeSlow(length);
   bytes.copy(part, 0, start, end);
   return part;
 }

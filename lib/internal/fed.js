@@ -2,10 +2,12 @@
 
 // The fed transport: a JavaScript stream moves the bytes. Its data goes to the engine's parser, what the engine has framed goes to its write.
 
+const { AsyncResource } = require('node:async_hooks');
 const { annotate } = require('./annotate');
 const { watchOwner } = require('./handle');
 const { Later } = require('./later');
 const { ROLE, TABLE } = require('./layout');
+const { MANUAL } = require('./marks');
 const { parseError, tellDrain, tellParseError } = require('./events');
 const ring = require('./ring');
 
@@ -19,6 +21,8 @@ class Fed {
     /** The socket's own methods under those that were put over them. @type {Map<string, { own: boolean, over: Function, method: Function }>} */
     this.covered = new Map();
     this.unwatch = () => {};
+    /** The context of the first write since the stream was written to. @type {AsyncResource | null} */
+    this.writer = null;
     this.onData = (chunk) => this.feed(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
   }
 
@@ -118,9 +122,22 @@ class Fed {
     }
   }
 
-  /** Gives the stream what the engine has framed; who waits for it is called by the stream. */
+  /** What has been written goes to the stream later, in a tick or a batch that another connection may have asked for. */
+  writeInThisContext() {
+    this.writer ??= new AsyncResource('HTTPOUTGOINGMESSAGE', MANUAL);
+  }
+
+  /** Writes to the stream in the context of whoever waited first to have it written: there Node corks it, and uncorks it in a tick. */
   settle() {
+    if (this.writer === null) this.write();
+    else this.writer.runInAsyncScope(this.write, this);
+  }
+
+  /** Gives the stream what the engine has framed; who waits for it is called by the stream. */
+  write() {
     const { connection } = this;
+    this.writer?.emitDestroy();
+    this.writer = null;
     const owed = connection.owedDrain;
     connection.owedDrain = null;
     let isAccepted = connection.socket.writableNeedDrain !== true;

@@ -4,11 +4,14 @@
 
 const { AsyncResource } = require('node:async_hooks');
 const EventEmitter = require('node:events');
+const process = require('node:process');
 
 /** Called when the bytes of a message are all with the kernel, or never will be. @type {unique symbol} */
 const kSent = Symbol('kSent');
+/** Whether somebody would notice when kSent is called. @type {unique symbol} */
+const kIsHeard = Symbol('kIsHeard');
 
-/** @typedef {((error: Error | null) => void) | { [kSent](error: Error | null): void, _eventsCount?: number }} Sent */
+/** @typedef {((error: Error | null) => void) | { [kSent](error: Error | null): void, [kIsHeard](): boolean }} Sent */
 
 /** A tick is running that has come for those who listen. */
 let isTheirTick = false;
@@ -36,21 +39,25 @@ function endTheirTick() {
 const MANUAL = { requireManualDestroy: true };
 
 /** @param {Sent} sent */
-const hasListeners = (sent) => typeof sent === 'function' || sent._eventsCount !== 0;
+const hasListeners = (sent) => typeof sent === 'function' || sent[kIsHeard]();
 
-/** Who waits, and the context to call him in. */
+/** Somebody who waits, and the context to call him in. They are a list: an array that is pushed to and shifted from is made anew for each. */
 class Mark extends AsyncResource {
   /** @param {Sent} sent */
   constructor(sent) {
     super('HTTPOUTGOINGMESSAGE', MANUAL);
     this.sent = sent;
+    /** @type {Mark | null} */
+    this.next = null;
   }
 }
 
 class Marks {
   constructor() {
-    /** @type {Mark[]} */
-    this.waiting = [];
+    /** @type {Mark | null} */
+    this.first = null;
+    /** Of use while there is a first one. @type {Mark | null} */
+    this.last = null;
     /** How many were called, to be compared with the engine's count. */
     this.told = 0;
     /** Calls that wait for their tick. */
@@ -58,7 +65,7 @@ class Marks {
   }
 
   get isEmpty() {
-    return this.waiting.length === 0;
+    return this.first === null;
   }
 
   /**
@@ -67,8 +74,26 @@ class Marks {
    */
   add(sent) {
     // Called in the context of the write, as by a stream: also when nobody listens yet, as the tick in which it is told may be another message's.
-    this.waiting.push(new Mark(sent));
+    this.append(new Mark(sent));
     return hasListeners(sent);
+  }
+
+  /** @param {Mark} mark */
+  append(mark) {
+    const last = this.first === null ? null : this.last;
+    if (last === null) this.first = mark;
+    else last.next = mark;
+    this.last = mark;
+  }
+
+  /** @returns {Mark | null} the first one, which waits no more */
+  shift() {
+    const mark = this.first;
+    if (mark !== null) {
+      this.first = mark.next;
+      mark.next = null;
+    }
+    return mark;
   }
 
   /**
@@ -78,8 +103,8 @@ class Marks {
    */
   tellNext(reached) {
     if (this.told >= reached) return false;
-    const mark = this.waiting.shift();
-    if (mark === undefined) return false;
+    const mark = this.shift();
+    if (mark === null) return false;
     this.told++;
     this.tell(mark, null);
     return true;
@@ -88,21 +113,21 @@ class Marks {
   /** Those that the engine counts as reached, to be told by somebody else. @param {number} reached */
   takeReached(reached) {
     const taken = new Marks();
-    taken.waiting = this.waiting.splice(0, Math.max(0, reached - this.told));
-    this.told += taken.waiting.length;
+    while (this.told < reached) {
+      const mark = this.shift();
+      if (mark === null) break;
+      this.told++;
+      taken.append(mark);
+    }
     return taken;
   }
 
   /** All that wait, to be told by somebody else; none is left here. */
   take() {
-    const taken = new Marks();
-    taken.waiting = this.waiting;
-    this.told += this.waiting.length;
-    this.waiting = [];
-    return taken;
+    return this.takeReached(Number.POSITIVE_INFINITY);
   }
 
-  /** Calls at once who has no listeners, unless others before him wait for their tick. */
+  /** Calls at once who has no listeners, unless others before him wait for their tick. @param {Mark} mark @param {Error | null} error */
   tell(mark, error) {
     const waits = this.ticks > 0;
     this.ticks++;
@@ -123,35 +148,32 @@ class Marks {
       this.tellAll(error);
       return;
     }
-    const { waiting } = this;
-    this.waiting = [];
-    let next = 0;
+    const all = this.take();
     try {
-      while (next < waiting.length) {
-        const mark = waiting[next++];
+      for (let mark = all.shift(); mark !== null; mark = all.shift()) {
         this.ticks++;
         mark.runInAsyncScope(call, null, this, mark, error);
       }
     } finally {
       // One that throws takes none of the others with it.
-      for (; next < waiting.length; next++) this.tell(waiting[next], error);
+      for (let mark = all.shift(); mark !== null; mark = all.shift()) this.tell(mark, error);
     }
   }
 
   /** @param {Error | null} error why the bytes will never get there */
   tellAll(error) {
-    const { waiting } = this;
-    this.waiting = [];
-    for (const mark of waiting) this.tell(mark, error);
+    const all = this.take();
+    for (let mark = all.shift(); mark !== null; mark = all.shift()) this.tell(mark, error);
   }
 }
 
+/** @param {Marks} marks @param {Mark} mark @param {Error | null} error */
 function call(marks, mark, error) {
+  const { sent } = mark;
   marks.ticks--;
   mark.emitDestroy();
-  const { sent } = mark;
   if (typeof sent === 'function') sent(error);
   else sent[kSent](error);
 }
 
-module.exports = { Marks, endTheirTick, kSent, tellInTick };
+module.exports = { MANUAL, Marks, endTheirTick, kIsHeard, kSent, tellInTick };

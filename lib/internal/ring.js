@@ -3,6 +3,8 @@
 // The JavaScript side of the two rings: event records are read here, command records written.
 // One engine for each environment (the main thread, each worker): this module is loaded once in each.
 
+const { performance } = require('node:perf_hooks');
+const process = require('node:process');
 const { COMMAND, EVENT, RECORD, RING, ROLE, TABLE, TRANSPORT } = require('./layout');
 const { endTheirTick, tellInTick } = require('./marks');
 const { Engine } = require('./native');
@@ -47,6 +49,8 @@ let inBatch = false;
 let isDispatching = false;
 let isScheduled = false;
 let eagerTurns = 0;
+
+// `process` and `performance` are accessors of the global object, which cost more for each connection than what is asked of them.
 
 /** Drains ticks and microtasks, as Node does behind each of its callbacks. @type {() => void} */
 const runTicks = () => /** @type {any} */ (process)._tickCallback();
@@ -183,6 +187,8 @@ function onTick() {
 }
 
 function batchOfTick() {
+  // What was read before is not being told of any more, unless an exception or a full ring has left some of it.
+  if (!hasEvents()) beginReading();
   batch(false);
 }
 
