@@ -406,6 +406,40 @@ test('a part of a body shows nothing of what others have sent, in all of its mem
   assert.strictEqual(shown, false);
 });
 
+test(
+  'a head that is not ASCII goes out in the bytes of Node’s, whatever the body and its encoding',
+  options,
+  async (t) => {
+    const bodies = ['body', 'b\xf6dy', '\u20ac', '\ud800', 'x'.repeat(100_000)];
+    const encodings = /** @type {any[]} */ ([undefined, 'utf8', 'utf-8', 'UTF8', 'latin1', 'binary', 'ucs2']);
+    const cases = ['x', '\xe9'].flatMap((field) =>
+      bodies.flatMap((body) =>
+        encodings.flatMap((encoding) => [false, true].map((chunked) => ({ field, body, encoding, chunked }))),
+      ),
+    );
+    const send = (/** @type {any} */ req, /** @type {any} */ res) => {
+      const { field, body, encoding, chunked } = cases[Number(req.url.slice(1))];
+      res.sendDate = false;
+      res.setHeader('X-A', field);
+      if (chunked) res.setHeader('Transfer-Encoding', 'chunked');
+      res.end(body, encoding);
+    };
+    const ports = [await listen(t, require('node:http').createServer(send)), await listen(t, http.createServer(send))];
+    for (const [i, each] of cases.entries()) {
+      const [theirs, ours] = await Promise.all(
+        ports.map(async (port) => {
+          const client = net.connect(port, '127.0.0.1').setEncoding('latin1');
+          client.write(`GET /${i} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+          let answer = '';
+          for await (const text of client) answer += text;
+          return answer;
+        }),
+      );
+      assert.ok(ours === theirs, `${JSON.stringify({ ...each, body: each.body.slice(0, 9) })}: ${ours.slice(0, 200)}`);
+    }
+  },
+);
+
 test('a small part of a body is memory of its own, which its reader may give away', options, async (t) => {
   for (const size of [1, 64, 65]) {
     const body = crypto.randomBytes(size);

@@ -211,25 +211,16 @@ class Connection {
    */
   sendMessage(text, framing, expect, chunk, encoding, sent) {
     const size = text.length + (chunk === null ? 0 : chunk.length);
+    // Node joins head and text and encodes both alike, unless a chunk's size stands between them or the encoding goes by another name.
+    const isJoined = typeof chunk === 'string' && framing !== FRAMING.CHUNKED && (!encoding || encoding === 'utf8');
     if (chunk === null || typeof chunk === 'string' || chunk.byteLength < LARGE) {
-      // Node joins head and text and encodes both alike, unless a chunk's size stands between them.
-      const headEncoding = typeof chunk === 'string' && framing !== FRAMING.CHUNKED ? encoding : 'latin1';
-      const fits = isRingEncoding(headEncoding)
-        ? ring.commandMessage(
-            this,
-            this.marked(COMMAND.MESSAGE | this.choices(framing, expect), sent),
-            text,
-            headEncoding,
-            chunk,
-            encoding,
-          )
-        : false;
-      if (fits) {
+      const kindAndFlags = this.marked(COMMAND.MESSAGE | this.choices(framing, expect), sent);
+      if (ring.commandMessage(this, kindAndFlags, text, isJoined ? 'utf8' : 'latin1', chunk, encoding)) {
         this.armKeepAlive();
         return this.written(COMMAND.MESSAGE, size, sent);
       }
     }
-    this.sendHead(text, framing, expect);
+    this.sendHead(isJoined ? Buffer.from(text).toString('latin1') : text, framing, expect);
     if (chunk !== null && chunk.length > 0) this.sendBody(chunk, encoding, null);
     this.sendEnd('', sent);
     return this.owedDrain === null;
@@ -608,8 +599,5 @@ class Connection {
 
 /** Whoever only needs the mark. */
 function nothing() {}
-
-const isRingEncoding = (encoding) =>
-  !encoding || encoding === 'utf8' || encoding === 'utf-8' || encoding === 'latin1' || encoding === 'binary';
 
 module.exports = { Connection, EXPECT, FRAMING, HEAD, kConnection };
