@@ -3,7 +3,7 @@
 // What arrives together is served in one batch. None of it may be seen by the others in it.
 
 const assert = require('node:assert');
-const { AsyncLocalStorage } = require('node:async_hooks');
+const { AsyncLocalStorage, createHook } = require('node:async_hooks');
 const { once } = require('node:events');
 const net = require('node:net');
 const { Duplex } = require('node:stream');
@@ -343,4 +343,24 @@ test('a request that is written to a stream is written in its own context', opti
   while (seen.length < 4) await new Promise((resolve) => setImmediate(resolve));
   assert.deepStrictEqual(seen, ['first /a in /a', 'first /b in /b', 'last /a in /a', 'last /b in /b']);
   for (const req of requests) req.destroy();
+});
+
+test('the context of a write to a stream that is handed over before it ends too', options, async (t) => {
+  /** @type {Set<number>} */
+  const living = new Set();
+  const hook = createHook({
+    init: (id, type) => void (type === 'HTTPOUTGOINGMESSAGE' && living.add(id)),
+    destroy: (id) => void living.delete(id),
+  });
+  t.after(() => hook.disable());
+  const server = http.createServer((_req, res) => void res.write('x', () => {}));
+  const upgraded = once(server, 'upgrade');
+  const socket = new Noting(() => {});
+  server.emit('connection', socket);
+  hook.enable();
+  socket.push(`${get(1)}GET /2 HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n`);
+  await upgraded;
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  socket.destroy();
+  assert.deepStrictEqual([...living], []);
 });

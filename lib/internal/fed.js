@@ -61,6 +61,7 @@ class Fed {
 
   stop() {
     const { socket } = this.connection;
+    this.forgetWriter();
     this.unwatch();
     socket.removeListener('close', this.connection.onSocketClose);
     if (Object.hasOwn(socket, 'push')) delete socket.push;
@@ -127,6 +128,11 @@ class Fed {
     this.writer ??= new AsyncResource('HTTPOUTGOINGMESSAGE', MANUAL);
   }
 
+  forgetWriter() {
+    this.writer?.emitDestroy();
+    this.writer = null;
+  }
+
   /** Writes to the stream in the context of whoever waited first to have it written: there Node corks it, and uncorks it in a tick. */
   settle() {
     if (this.writer === null) this.write();
@@ -136,8 +142,7 @@ class Fed {
   /** Gives the stream what the engine has framed; who waits for it is called by the stream. */
   write() {
     const { connection } = this;
-    this.writer?.emitDestroy();
-    this.writer = null;
+    this.forgetWriter();
     const owed = connection.owedDrain;
     connection.owedDrain = null;
     let isAccepted = connection.socket.writableNeedDrain !== true;
