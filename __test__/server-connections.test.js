@@ -5,6 +5,8 @@
 const assert = require('node:assert');
 const { once } = require('node:events');
 const { test } = require('node:test');
+const { setFlagsFromString } = require('node:v8');
+const { runInNewContext } = require('node:vm');
 const { http } = require('./support/http.js');
 const { deferred, dial, exchange, listen } = require('./support/wire.js');
 
@@ -281,4 +283,29 @@ test('no refusal is put behind a response that came before the bad bytes', optio
   );
   const answer = await exchange(port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\nnot http\r\n\r\n');
   assert.match(answer, /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nanswered$/);
+});
+
+test('an idle connection keeps nothing of its last exchange, at either end', options, async (t) => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc');
+  /** @type {WeakRef<object>[]} */
+  const kept = [];
+  const server = http.createServer({ keepAliveTimeout: 120_000 }, (req, res) => {
+    kept.push(new WeakRef(req), new WeakRef(res));
+    res.end('x');
+  });
+  const port = await listen(t, server);
+  const agent = new http.Agent({ keepAlive: true });
+  t.after(() => agent.destroy());
+  await new Promise((resolve) => {
+    const req = http.get({ host: '127.0.0.1', port, agent }, (res) => res.resume().on('end', resolve));
+    kept.push(new WeakRef(req));
+  });
+  const deadline = Date.now() + 30_000;
+  while (kept.some((ref) => ref.deref() !== undefined)) {
+    assert.ok(Date.now() < deadline, 'some are there yet');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    collect();
+  }
+  assert.strictEqual(Object.values(agent.freeSockets).length, 1, 'the connection idles');
 });

@@ -56,7 +56,7 @@ class Marks {
   constructor() {
     /** @type {Mark | null} */
     this.first = null;
-    /** Of use while there is a first one. @type {Mark | null} */
+    /** @type {Mark | null} */
     this.last = null;
     /** How many were called, to be compared with the engine's count. */
     this.told = 0;
@@ -80,9 +80,8 @@ class Marks {
 
   /** @param {Mark} mark */
   append(mark) {
-    const last = this.first === null ? null : this.last;
-    if (last === null) this.first = mark;
-    else last.next = mark;
+    if (this.last === null) this.first = mark;
+    else this.last.next = mark;
     this.last = mark;
   }
 
@@ -92,6 +91,8 @@ class Marks {
     if (mark !== null) {
       this.first = mark.next;
       mark.next = null;
+      // A connection that idles must not keep its last message, and all that its user has put there.
+      if (this.first === null) this.last = null;
     }
     return mark;
   }
