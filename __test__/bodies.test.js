@@ -460,3 +460,24 @@ test('a small part of a body is memory of its own, which its reader may give awa
     await ended;
   }
 });
+
+test('an end that the socket is told by its user cuts the message off, and nobody else', options, async (t) => {
+  const refused = deferred();
+  const server = http.createServer((req) => {
+    req.on('error', () => {});
+    req.once('data', () => {
+      req.socket.push(null);
+      req.socket.read(0);
+    });
+  });
+  server.on('clientError', (/** @type {any} */ err, socket) => {
+    refused.resolve(err.code);
+    socket.destroy();
+  });
+  const port = await listen(t, server);
+  const client = net.connect(port, '127.0.0.1');
+  client.on('error', () => {});
+  client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n');
+  client.write(Buffer.alloc(2_000_000, 'x'));
+  assert.strictEqual(await refused.promise, 'HPE_INVALID_EOF_STATE');
+});

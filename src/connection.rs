@@ -20,6 +20,8 @@ pub enum Receiving {
     Over,
     /// The same, while JavaScript has asked for none: it hears of that, and of what came before, when it asks again.
     OverPaused,
+    /// Sending has failed: told whether JavaScript asks for anything or not, as it may wait for just that.
+    Broken,
 }
 
 impl Receiving {
@@ -28,6 +30,7 @@ impl Receiving {
         *self = match self {
             Self::Open | Self::Paused => Self::Paused,
             Self::Over | Self::OverPaused => Self::OverPaused,
+            Self::Broken => Self::Broken,
         };
     }
 
@@ -36,6 +39,7 @@ impl Receiving {
         *self = match self {
             Self::Open | Self::Paused => Self::Open,
             Self::Over | Self::OverPaused => Self::Over,
+            Self::Broken => Self::Broken,
         };
     }
 
@@ -44,6 +48,7 @@ impl Receiving {
         *self = match self {
             Self::Open | Self::Over => Self::Over,
             Self::Paused | Self::OverPaused => Self::OverPaused,
+            Self::Broken => Self::Broken,
         };
     }
 
@@ -54,7 +59,7 @@ impl Receiving {
 
     /// Whether nothing more will come.
     pub fn is_over(self) -> bool {
-        matches!(self, Self::Over | Self::OverPaused)
+        matches!(self, Self::Over | Self::OverPaused | Self::Broken)
     }
 }
 
@@ -107,7 +112,9 @@ impl Connection {
                 !self.proto.is_halted()
                     && (!self.unparsed.is_empty() || self.transport.is_readable())
             }
-            Receiving::Paused | Receiving::Over | Receiving::OverPaused => false,
+            Receiving::Paused | Receiving::Over | Receiving::OverPaused | Receiving::Broken => {
+                false
+            }
         }
     }
 
@@ -205,7 +212,7 @@ impl Connection {
     pub fn send(&mut self, tail: &[&[u8]], id: (u32, u32), events: &mut impl Records) {
         if let Err(error) = self.transport.send(&mut self.output, tail) {
             self.output.clear();
-            self.receiving = Receiving::Over;
+            self.receiving = Receiving::Broken;
             events.push_bare(failure(&error, 1, id));
         }
     }

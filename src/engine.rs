@@ -364,7 +364,9 @@ impl Engine {
         if connection.is_runnable() {
             connection.parse(&[], id, &mut self.events, self.now);
         }
-        if connection.is_runnable() || !self.events.has_room() {
+        // What the kernel still holds is not waited for: whoever told the end knows nothing of it.
+        let has_more = connection.is_runnable() && !connection.unparsed.is_empty();
+        if has_more || !self.events.has_room() {
             return Ok(false);
         }
         connection.finish(id, &mut self.events);

@@ -166,6 +166,21 @@ fn the_end_comes_behind_what_the_ring_had_no_room_for() {
 }
 
 #[test]
+fn an_end_that_somebody_else_tells_waits_for_nothing_that_the_kernel_holds() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect();
+    let head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n";
+    far.write_all(&[&head[..], &[b'x'; 90_000]].concat())
+        .unwrap();
+    rig.engine.collect();
+    rig.engine.run();
+    rig.read();
+    assert!(rig.engine.finish(slot).unwrap());
+    let last = rig.read().pop().map(|(kind, ..)| kind);
+    assert_eq!(last, Some(event::PARSE_ERROR));
+}
+
+#[test]
 fn commands_for_a_connection_that_has_gone_are_dropped_and_its_slot_is_another_s() {
     let mut rig = Rig::new();
     let (slot, near, mut far) = rig.connect();

@@ -359,6 +359,21 @@ fn what_was_shown_as_sent_is_waited_for_at_the_end_but_not_for_ever() {
 }
 
 #[test]
+fn that_sending_failed_is_told_though_its_connection_is_paused_before_it_is_fetched() {
+    let mut rig = Rig::new();
+    let (slot, _near, far) = rig.connect_threads();
+    rig.pump();
+    fill(&mut rig, slot);
+    far.shutdown(Shutdown::Read).unwrap();
+    // Time for the I/O thread to notice; when it takes longer, the other order is tried.
+    std::thread::sleep(Duration::from_millis(50));
+    let id = (slot, rig.generation(slot));
+    rig.command(command::PAUSE, id, 0, b"");
+    rig.flush().unwrap();
+    assert_eq!(kinds(&rig.wait_for(1)), [event::IO_ERROR]);
+}
+
+#[test]
 fn a_reset_connection_keeps_nothing_to_send() {
     let mut rig = Rig::new();
     let (slot, near, mut far) = rig.connect_threads();

@@ -433,7 +433,7 @@ impl State {
     fn fail(&mut self, record: Header) {
         if let Tenure::Both(connection) = &mut self.tenure {
             connection.output.clear();
-            connection.receiving = Receiving::Over;
+            connection.receiving = Receiving::Broken;
             self.pending.push_bare(record);
         } else {
             self.tenure = Tenure::Over;
