@@ -3,7 +3,7 @@
 mod commands;
 pub mod deadlines;
 mod held;
-mod threads;
+pub(crate) mod threads;
 
 use crate::connection::{Connection, Parsed, Receiving};
 use crate::driver::Transport;

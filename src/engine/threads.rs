@@ -14,6 +14,10 @@ use std::time::{Duration, Instant};
 /// How long an environment that ends waits, in all, for peers to read what was told as sent.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// Connections that JavaScript has let go of, and that wait for their peers to read: each takes a descriptor, which peers that never read must not
+/// use up. Of more, the oldest gives up.
+pub const MOST_PARTING: usize = 64;
+
 /// What the engine has for its I/O threads, from the first connection of theirs on.
 pub struct Threads {
     inbox: Arc<Inbox>,
@@ -129,6 +133,11 @@ impl Engine {
         let parting = &mut self.threads().parting;
         parting.retain(|other| other.strong_count() > 0);
         parting.push(Arc::downgrade(shared));
+        if parting.len() > MOST_PARTING
+            && let Some(oldest) = parting.remove(0).upgrade()
+        {
+            drop(oldest.take_back());
+        }
     }
 
     /// True: its I/O thread has not heard of it.

@@ -1,6 +1,7 @@
 //! The same of connections that I/O threads move the bytes of. Nothing here depends on who comes first, and no test on how fast the machine is.
 
 use super::*;
+use crate::engine::threads::MOST_PARTING;
 use std::io;
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
@@ -320,6 +321,31 @@ fn what_was_shown_as_sent_is_sent_after_the_end_to_who_reads_late() {
         let mut got = Vec::new();
         far.read_to_end(&mut got).unwrap();
         assert!(got.len() >= shown, "{} of {shown}", got.len());
+    }
+}
+
+#[test]
+fn peers_that_never_read_do_not_use_up_the_descriptors() {
+    let mut rig = Rig::new();
+    let mut peers = Vec::new();
+    for _ in 0..=MOST_PARTING {
+        let (slot, near, far) = rig.connect_threads();
+        rig.pump();
+        let shown = fill(&mut rig, slot);
+        rig.engine.release(slot).unwrap();
+        drop(near);
+        peers.push((far, shown));
+    }
+    let received = |(far, shown): &mut (UnixStream, usize)| {
+        let mut got = Vec::new();
+        far.read_to_end(&mut got).unwrap();
+        (got.len(), *shown)
+    };
+    let (got, shown) = received(&mut peers[0]);
+    assert!(got < shown, "the oldest gave up: {got} of {shown}");
+    for peer in &mut peers[1..] {
+        let (got, shown) = received(peer);
+        assert!(got >= shown, "{got} of {shown}");
     }
 }
 

@@ -154,7 +154,7 @@ impl IoThread {
             .name(format!("ferrohttp-io-{index}"))
             .spawn(move || {
                 // Spawned, not blocked on itself: waking what a runtime blocks on takes a system call even on its own thread. A postman that
-                // panics loses his letter, not those that come behind: another takes his place.
+                // panics loses the letters he has taken, not those that come behind: another takes his place.
                 while runtime
                     .block_on(runtime.spawn(deliver(Arc::clone(&own))))
                     .is_err()
