@@ -325,6 +325,23 @@ fn what_was_shown_as_sent_is_sent_after_the_end_to_who_reads_late() {
 }
 
 #[test]
+fn what_was_shown_as_sent_is_not_shown_as_queued_again() {
+    let mut rig = Rig::new();
+    let (slot, _near, _far) = rig.connect_threads();
+    rig.pump();
+    let id = (slot, rig.generation(slot));
+    let part = vec![b'x'; 30_000];
+    let mut given = 0.0;
+    while rig.figure(slot, table::QUEUED) == 0.0 {
+        rig.command(command::RAW, id, 0, &part);
+        rig.flush().unwrap();
+        given += part.len() as f64;
+        let told = rig.figure(slot, table::QUEUED) + rig.figure(slot, table::BYTES_WRITTEN);
+        assert_eq!(told, given);
+    }
+}
+
+#[test]
 fn peers_that_never_read_do_not_use_up_the_descriptors() {
     let mut rig = Rig::new();
     let mut peers = Vec::new();

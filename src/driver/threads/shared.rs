@@ -491,7 +491,9 @@ impl StateGuard<'_> {
         let view = if self.0.sending == Sending::Flowing && output.len() <= CREDIT {
             (0, output.marked(), written + queued)
         } else {
-            (queued, reached, written)
+            // The kernel has refused: what was shown as sent before stays so.
+            let owed = self.0.written.saturating_sub(written);
+            (queued.saturating_sub(owed), reached, written)
         };
         self.show(view)
     }
