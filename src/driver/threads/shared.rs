@@ -486,14 +486,14 @@ impl StateGuard<'_> {
 
     /// What JavaScript is to see from now on.
     pub fn view(&mut self) -> View {
+        let owed = self.0.owed() as u64;
         let output = &self.output;
         let (queued, reached, written) = (output.len() as u64, output.reached(), output.sent());
         let view = if self.0.sending == Sending::Flowing && output.len() <= CREDIT {
             (0, output.marked(), written + queued)
         } else {
             // The kernel has refused: what was shown as sent before stays so.
-            let owed = self.0.written.saturating_sub(written);
-            (queued.saturating_sub(owed), reached, written)
+            (queued - owed, reached, written)
         };
         self.show(view)
     }
