@@ -38,6 +38,30 @@ test('a waiting response sends what it has written when its turn comes, and stre
   await server[Symbol.asyncDispose]();
 });
 
+test("a response that waited with more than the high-water mark tells 'drain' when all of it has gone", async () => {
+  const server = http.createServer((req, res) => {
+    if (req.url === '/slow') {
+      setImmediate(() => res.end('[slow]'));
+      return;
+    }
+    // Large pieces, which the engine takes one by one from where they lie.
+    while (res.write(Buffer.alloc(16 * 1024, 'x')));
+    let isGiven = false;
+    res.on('drain', () => {
+      assert.strictEqual(res.writableLength, 0);
+      res.end(`[${isGiven ? 'later' : 'at once'}]`);
+    });
+    res.assignSocket = (socket) => {
+      http.ServerResponse.prototype.assignSocket.call(res, socket);
+      isGiven = true;
+    };
+  });
+  const port = await listen(server);
+  const answer = await talk(port, get('/slow') + get('/fast', 'Connection: close\r\n'));
+  assert.deepStrictEqual(bodies(answer), ['slow', 'later']);
+  await server[Symbol.asyncDispose]();
+});
+
 test('no more requests are read while waiting responses hold more than the high-water mark', async () => {
   let begun = 0;
   const total = 200;

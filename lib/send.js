@@ -109,6 +109,8 @@ function replay(msg, socket, pieces) {
   }
   if (head !== '') accepted = transmit(msg, socket, head, KIND.RAW, '', undefined, null);
   if (corks) socket.uncork();
+  // Node gives the stream all of it at once: what is too much for that is waited for, though the kernel has taken it piece by piece.
+  else if (accepted && connection.attached && msg.outputSize >= socket.writableHighWaterMark) return connection.oweDrain();
   return accepted;
 }
 

@@ -429,6 +429,8 @@ class ServerConnection {
       socket._paused = false;
       conn.resume();
     }
+    // Whom a write told to wait hears it from the socket, not from what else is counted here.
+    if (conn.owedDrain !== null) return;
     const response = socket._httpMessage;
     if (response && !response.finished && response[kNeedDrain] && response.writableLength === 0) {
       response[kNeedDrain] = false;
