@@ -267,10 +267,12 @@ impl Shared {
 
     /// Sends what is queued, as far as the kernel takes it. True: the I/O thread's task has something to wait for or to do.
     pub fn send(&self, _io: &mut Io) -> bool {
+        let mut was_blocked = false;
         loop {
             let lent = {
                 let mut state = self.state();
                 state.0.is_posted = false;
+                was_blocked |= state.0.sending == Sending::Blocked;
                 let wants_task = state.0.input_rests && state.0.wants_input();
                 let State {
                     tenure, sending, ..
@@ -281,9 +283,12 @@ impl Shared {
                 if output.is_empty() {
                     // What the kernel refused was taken back: nobody waits for room any more, and what comes next is to be tried.
                     *sending = Sending::Flowing;
-                    if tenure.connection().is_none() {
+                    let Some(connection) = tenure.connection() else {
                         *tenure = Tenure::Over;
                         return true;
+                    };
+                    if was_blocked {
+                        connection.proto.stir(Instant::now());
                     }
                     return wants_task;
                 }
