@@ -65,9 +65,9 @@ impl Engine {
     }
 
     fn threads(&mut self) -> &mut Threads {
-        let poller = &self.poller;
+        let (poller, slabs) = (&self.poller, &self.slabs);
         self.threads.get_or_insert_with(|| Threads {
-            inbox: Inbox::new(poller.waker()),
+            inbox: Inbox::new(poller.waker(), slabs.clone()),
             threads: IoThreads::default(),
             told: Vec::new(),
             arrivals: Vec::new(),
@@ -290,7 +290,7 @@ impl Engine {
     fn fetch_one(&mut self, slot: u32, generation: u32, shared: &Arc<Shared>) -> bool {
         let mut state = shared.state();
         if let Some(pending) = state.fetch() {
-            self.events.fetch(pending, &mut self.slabs);
+            self.events.fetch(pending, Some(&self.slabs));
         }
         let is_left = state.is_left();
         let view = state.view();

@@ -216,6 +216,8 @@ impl Future for Task {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let polled = catch_unwind(AssertUnwindSafe(|| self.poll_unguarded(context)));
         polled.unwrap_or_else(|_| {
+            // What it had drafted is nobody's.
+            DESK.set(Desk::new(RECEIVE_SIZE));
             self.fd.get_ref().fail(&io::ErrorKind::Other.into());
             Poll::Ready(())
         })

@@ -6,6 +6,7 @@ use crate::connection::{Connection, Receiving, failure};
 use crate::driver::local;
 use crate::driver::output::Output;
 use crate::ring::records::{Draft, Header, Pending};
+use crate::ring::slabs::{Slab, VIEW_MIN};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::ops::{Deref, DerefMut};
@@ -362,17 +363,37 @@ impl Shared {
         if !wait.readable {
             return Turn::Rest(wait);
         }
-        let Desk { buffer, draft } = desk;
-        let Some(received) = receive(&mut || (&self.stream).read(buffer)) else {
+        let Desk {
+            buffer,
+            slab,
+            draft,
+        } = desk;
+        if slab.is_none() {
+            *slab = self.inbox.slabs.take();
+        }
+        let memory = slab.as_mut().map_or(&mut **buffer, Slab::bytes);
+        let Some(received) = receive(&mut || (&self.stream).read(memory)) else {
             return Turn::Rest(wait);
         };
+        let count = received.as_ref().map_or(0, |count| *count);
+        if count >= VIEW_MIN
+            && let Some(slab) = slab
+        {
+            // It may be given away.
+            slab.clear_behind(count);
+        }
         let now = Instant::now();
         let mut guard = self.state();
         let state = &mut *guard.0;
         let Some(connection) = state.tenure.connection() else {
             return Turn::More;
         };
-        connection.take_in(received, buffer, self.id, draft, now);
+        if let Some(slab) = slab {
+            draft.begin_slab(slab);
+        }
+        let memory = slab.as_mut().map_or(&mut **buffer, Slab::bytes);
+        connection.take_in(received, memory, self.id, draft, now);
+        *slab = slab.take().and_then(|slab| draft.end_slab(slab));
         let tells = state.keep(draft);
         drop(guard);
         if tells {
@@ -541,7 +562,9 @@ const TAKEN: &str = "a connection is taken back only together with its slot";
 
 /// What an I/O thread works with, one connection at a time.
 pub struct Desk {
+    /// Where there is no slab to receive into.
     buffer: Box<[u8]>,
+    slab: Option<Slab>,
     draft: Draft,
 }
 
@@ -550,6 +573,7 @@ impl Desk {
     pub fn new(size: usize) -> Self {
         Self {
             buffer: vec![0; size].into_boxed_slice(),
+            slab: None,
             draft: Draft::new(3 * size),
         }
     }
