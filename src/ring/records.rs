@@ -2,6 +2,7 @@
 
 use super::layout::{self, event, record};
 use super::slabs::{Parsing, Slab};
+use crate::driver::output::drop_front;
 use std::collections::VecDeque;
 
 /// What a record's header says besides its payload.
@@ -297,18 +298,7 @@ impl Pending {
                 self.parts.pop_front();
             }
         }
-        if self.is_empty() {
-            // What a burst needed is not kept for as long as the connection idles.
-            if self.bytes.capacity() > 16 * 1024 {
-                self.bytes = Vec::new();
-            }
-            self.bytes.clear();
-            self.start = 0;
-        } else if self.start > 64 * 1024 && self.start > self.bytes.len() / 2 {
-            // Whoever sends faster than JavaScript handles is never waited for with nothing left.
-            self.bytes.drain(..self.start);
-            self.start = 0;
-        }
+        drop_front(&mut self.bytes, &mut self.start);
         large
     }
 
