@@ -153,8 +153,7 @@ impl Engine {
         for slot in 0..self.slots.len() {
             let _ = self.release(slot as u32);
         }
-        self.see_off();
-        self.threads = None;
+        self.end_threads();
     }
 
     // --- connections ---------------------------------------------------------------------------------------------------

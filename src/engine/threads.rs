@@ -136,7 +136,8 @@ impl Engine {
         if parting.len() > MOST_PARTING
             && let Some(oldest) = parting.remove(0).upgrade()
         {
-            drop(oldest.take_back());
+            oldest.give_up();
+            oldest.post();
         }
     }
 
@@ -175,15 +176,11 @@ impl Engine {
     }
 
     /// Waits until what was shown as sent has gone, as long as there is grace.
-    pub(super) fn see_off(&mut self) {
+    fn see_off(&mut self) {
         let Some(threads) = &mut self.threads else {
             return;
         };
-        let mut owing: Vec<_> = threads
-            .parting
-            .drain(..)
-            .filter_map(|weak| weak.upgrade())
-            .collect();
+        let mut owing: Vec<_> = threads.parting.iter().filter_map(Weak::upgrade).collect();
         owing.extend(self.slots.iter().filter_map(shared));
         let began = Instant::now();
         owing.retain(|shared| shared.send_owed());
@@ -192,6 +189,15 @@ impl Engine {
             owing.retain(|shared| shared.send_owed());
         }
         threads.grace = threads.grace.saturating_sub(began.elapsed());
+    }
+
+    /// Ends the I/O threads. Peers that have not taken what was shown as sent hear that they have not got all.
+    pub(super) fn end_threads(&mut self) {
+        self.see_off();
+        if let Some(threads) = self.threads.take() {
+            let parting = threads.parting.iter().filter_map(Weak::upgrade);
+            parting.for_each(|shared| shared.give_up());
+        }
     }
 
     /// Waits for longer than it would.
@@ -336,7 +342,7 @@ impl Engine {
     }
 
     /// The connection in a slot, if it is an I/O thread's.
-    pub(super) fn shared(&self, slot: u32) -> Option<Arc<Shared>> {
+    pub(crate) fn shared(&self, slot: u32) -> Option<Arc<Shared>> {
         self.slots.get(slot as usize).and_then(shared)
     }
 

@@ -1,5 +1,6 @@
 //! One connection between JavaScript's thread and its I/O thread.
 
+use super::descriptor::reset_on_close;
 use super::io_thread::{Letter, Outbox};
 use super::{Id, Inbox};
 use crate::connection::{Connection, Receiving, failure};
@@ -22,6 +23,10 @@ const MOST_PENDING: usize = 256 * 1024;
 /// JavaScript's thread, before it shuts the connection down, closes it, or exits; and what the kernel refuses of them then, the I/O thread keeps until it
 /// takes it, as the kernel itself does for a socket that was closed.
 const CREDIT: usize = 64 * 1024;
+
+/// How often what is queued is sent before other connections have their turn. Each time it is all that was queued by then, which is bounded by what
+/// JavaScript hands over in one go.
+const ROUNDS: usize = 4;
 
 /// A connection that an I/O thread moves the bytes of.
 pub struct Shared {
@@ -124,7 +129,7 @@ pub struct View {
 
 /// What a turn of the I/O thread's task came to.
 pub enum Turn {
-    /// There is more to receive.
+    /// There is more to receive, or to send.
     More,
     /// Nothing to do before JavaScript's thread says so, but to wait for what [`Wait`] tells.
     Rest(Wait),
@@ -170,6 +175,23 @@ impl Shared {
             inbox,
             outbox,
         })
+    }
+
+    /// A quiet connection on one end of a socket pair, and the other end.
+    #[cfg(test)]
+    pub fn for_test(outbox: Arc<Outbox>) -> (Arc<Self>, std::os::unix::net::UnixStream) {
+        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let waker = local::Poller::new().unwrap().waker();
+        let inbox = Inbox::new(waker, crate::ring::slabs::Slabs::default());
+        let config = ferrohttp_proto::Config::default();
+        let role = ferrohttp_proto::Role::Server;
+        let proto = ferrohttp_proto::Connection::new(role, config, Instant::now());
+        let connection = Connection::new(proto, crate::driver::Transport::Threads);
+        (
+            Self::new((0, 0), connection, near.into(), inbox, outbox),
+            far,
+        )
     }
 
     /// The thread it belongs to.
@@ -240,6 +262,18 @@ impl Shared {
         owed == 0
     }
 
+    /// The I/O thread does nothing more for a connection that JavaScript has let go of: its peer has not taken what it was to get, which it must not take
+    /// for all there was.
+    pub fn give_up(&self) {
+        let _io = self.io();
+        let mut state = self.state();
+        if matches!(state.0.tenure, Tenure::Parting(_)) {
+            state.0.tenure = Tenure::Over;
+            drop(state);
+            reset_on_close(&self.stream);
+        }
+    }
+
     /// Sends what JavaScript was shown as sent, as far as the kernel takes it. True: there is more of it.
     pub fn send_owed(&self) -> bool {
         self.send(&mut self.io());
@@ -267,8 +301,10 @@ impl Shared {
     // --- system calls; the caller holds `io` -----------------------------------------------------------------------------
 
     /// Sends what is queued, as far as the kernel takes it. True: the I/O thread's task has something to wait for or to do.
+    ///
+    /// While it sends, JavaScript may queue more, as often as a fast reader makes room: after a few rounds other connections have their turn.
     pub fn send(&self, _io: &mut Io) -> bool {
-        loop {
+        for _ in 0..ROUNDS {
             let lent = {
                 let mut state = self.state();
                 state.0.is_posted = false;
@@ -319,6 +355,7 @@ impl Shared {
                 return true;
             }
         }
+        true
     }
 
     /// One turn of the I/O thread's task: sends, and parses or receives once. `readable` and `writable` are asked before each system call that might find
@@ -334,7 +371,7 @@ impl Shared {
             io.task = Some(waker.clone());
         }
         self.send(&mut io);
-        let wait = {
+        let (wait, has_more) = {
             let mut guard = self.state();
             let state = &mut *guard.0;
             let wants_input = state.wants_input();
@@ -345,6 +382,7 @@ impl Shared {
                 Tenure::Over => return Turn::Over,
             };
             state.input_rests = !wants_input;
+            let has_more = state.sending == Sending::Flowing && connection.output.waits();
             if wants_input && !connection.unparsed.is_empty() {
                 let now = Instant::now();
                 connection.parse(&[], self.id, &mut desk.draft, now);
@@ -355,13 +393,19 @@ impl Shared {
                 }
                 return Turn::More;
             }
-            Wait {
+            let wait = Wait {
                 readable: wants_input,
                 writable,
-            }
+            };
+            (wait, has_more)
+        };
+        let idle = if has_more {
+            Turn::More
+        } else {
+            Turn::Rest(wait)
         };
         if !wait.readable {
-            return Turn::Rest(wait);
+            return idle;
         }
         let Desk {
             buffer,
@@ -373,7 +417,7 @@ impl Shared {
         }
         let memory = slab.as_mut().map_or(&mut **buffer, Slab::bytes);
         let Some(received) = receive(&mut || (&self.stream).read(memory)) else {
-            return Turn::Rest(wait);
+            return idle;
         };
         let count = received.as_ref().map_or(0, |count| *count);
         if count >= VIEW_MIN
