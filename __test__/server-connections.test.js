@@ -4,6 +4,7 @@
 
 const assert = require('node:assert');
 const { once } = require('node:events');
+const net = require('node:net');
 const { test } = require('node:test');
 const { setFlagsFromString } = require('node:v8');
 const { runInNewContext } = require('node:vm');
@@ -71,6 +72,18 @@ test('clientError has the error and the socket, and decides the answer', options
     ],
   );
   for (const { message } of errors) assert.match(message, /^Parse Error: /);
+});
+
+test('clientError at the end of a message that was cut has no packet', options, async (t) => {
+  const server = http.createServer();
+  server.on('clientError', (/** @type {any} */ err, socket) => {
+    socket.end(`${err.code} ${err.bytesParsed} ${'rawPacket' in err}`);
+  });
+  const port = await listen(t, server);
+  const cut = await dial(t, port);
+  cut.write('GET / HTTP/1.1\r\n');
+  cut.socket.end();
+  assert.strictEqual(await cut.rest(), 'HPE_INVALID_EOF_STATE 0 false');
 });
 
 test(
@@ -148,6 +161,40 @@ test('an idle connection is closed after keepAliveTimeout, one in use is not', o
   release.resolve(undefined);
   await busy.read('waited');
   assert.strictEqual(await busy.rest(), '');
+});
+
+test('who has been answered and stops in the midst of what he sends is idle too', options, async (t) => {
+  const server = http.createServer({ keepAliveTimeout: 100, keepAliveTimeoutBuffer: 0 }, (_req, res) => res.end('x'));
+  const port = await listen(t, server);
+  const post = 'POST / HTTP/1.1\r\nHost: a\r\n';
+  for (const text of [
+    `${GET}GET / HT`,
+    `${post}Content-Length: 9\r\n\r\nhalf`,
+    `${post}Transfer-Encoding: chunked\r\n\r\n9\r\nhalf`,
+  ]) {
+    // Longer than the time of this test would be what is waited for a late head or request.
+    assert.match(await exchange(port, text), /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nx$/);
+  }
+});
+
+test('who is slow to read his answer is not idle, and has all of keepAliveTimeout behind it', options, async (t) => {
+  const keepAliveTimeout = 300;
+  const body = Buffer.alloc(16 * 1024 * 1024, 'x');
+  const server = http.createServer({ keepAliveTimeout, keepAliveTimeoutBuffer: 0 }, (req, res) => {
+    res.end(req.url === '/large' ? body : 'small');
+  });
+  const port = await listen(t, server);
+  const socket = net.connect(port, '127.0.0.1');
+  socket.write(GET.replace('/', '/large'));
+  await once(socket, 'readable');
+  await new Promise((resolve) => setTimeout(resolve, 4 * keepAliveTimeout));
+  let received = 0;
+  for await (const part of socket) {
+    const isLast = received < body.length && received + part.length > body.length;
+    received += part.length;
+    if (isLast) socket.write(GET);
+  }
+  assert.ok(received > body.length, `${received} bytes`);
 });
 
 test('setTimeout destroys a silent connection, or asks the listener', options, async (t) => {

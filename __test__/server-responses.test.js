@@ -62,6 +62,22 @@ test('HEAD, 204 and 304 have no body, whatever the handler writes', options, asy
   }
 });
 
+test('trailers of a response that has no body are dropped, and the connection goes on', options, async (t) => {
+  const both = await answer(
+    t,
+    (_req, res) => {
+      res.setHeader('Transfer-Encoding', 'chunked');
+      res.addTrailers({ 'X-Trailer': 'x' });
+      res.end('body');
+    },
+    `HEAD / HTTP/1.1\r\nHost: a\r\n\r\n${GET}`,
+  );
+  assert.match(
+    both,
+    /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nHTTP\/1\.1 200 OK\r\n[\s\S]*\r\n4\r\nbody\r\n0\r\nX-Trailer: x\r\n\r\n$/,
+  );
+});
+
 test('status, reason and headers are as given, in their order and case', options, async (t) => {
   const text = await answer(t, (_req, res) => {
     res.setHeader('X-Set', 'before');

@@ -110,7 +110,8 @@ function replay(msg, socket, pieces) {
   if (head !== '') accepted = transmit(msg, socket, head, KIND.RAW, '', undefined, null);
   if (corks) socket.uncork();
   // Node gives the stream all of it at once: what is too much for that is waited for, though the kernel has taken it piece by piece.
-  else if (accepted && connection.attached && msg.outputSize >= socket.writableHighWaterMark) return connection.oweDrain();
+  else if (accepted && connection.attached && msg.outputSize >= socket.writableHighWaterMark)
+    return connection.oweDrain();
   return accepted;
 }
 
@@ -146,7 +147,7 @@ function transmit(msg, socket, head, kind, data, encoding, callback) {
 function toConnection(msg, connection, head, kind, data, encoding, callback) {
   const empty = data.length === 0;
   if (kind === KIND.LAST && msg._header !== null) {
-    const trailers = msg.chunkedEncoding ? msg._trailer : '';
+    const trailers = msg.chunkedEncoding && msg._hasBody ? msg._trailer : '';
     // sendMessage itself encodes the head as headAsSent does.
     if (head !== '' && trailers === '') {
       return connection.sendMessage(head, framingOf(msg), expectOf(msg), empty ? null : data, encoding, callback);

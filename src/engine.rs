@@ -387,6 +387,7 @@ impl Engine {
                 queue,
                 events,
                 table,
+                now,
                 ..
             } = self;
             let collected = poller.collect(|ready| {
@@ -409,6 +410,9 @@ impl Engine {
                     socket.writable = true;
                     let reached = connection.output.reached();
                     connection.send(&[], (slot, generation), events);
+                    if connection.output.is_empty() {
+                        connection.proto.stir(*now);
+                    }
                     publish(table, slot, connection);
                     if connection.output.reached() > reached {
                         events.push_bare(Header::bare(event::SENT, (slot, generation)));

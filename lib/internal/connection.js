@@ -296,6 +296,11 @@ class Connection {
     return this.transport instanceof Fed ? queued + (this.socket.writableLength ?? 0) : queued;
   }
 
+  /** Milliseconds since a stream that is fed has written what it was given; of other transports the engine knows. */
+  get sinceWritten() {
+    return this.transport instanceof Fed ? this.transport.sinceWritten() : Number.POSITIVE_INFINITY;
+  }
+
   choices(framing, expect) {
     return (framing << (8 + COMMAND.FRAMING_SHIFT)) | (expect << (8 + COMMAND.EXPECT_SHIFT));
   }

@@ -57,6 +57,11 @@ function checkKeepAlive() {
       if (connection === undefined || connection.keepAliveTimeout === 0) continue;
       // Told of, it may be busy now, and a listener may throw: it will be idle no sooner than its own time from now.
       next = Math.min(next, connection.keepAliveTimeout);
+      const rest = connection.keepAliveTimeout - connection.sinceWritten;
+      if (rest > 0) {
+        next = Math.min(next, rest);
+        continue;
+      }
       const ms = checkOne(connection, TIMEOUT.KEEP_ALIVE);
       if (ms > 0) next = Math.min(next, ms);
     }

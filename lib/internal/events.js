@@ -39,7 +39,9 @@ function onEvent(connection, kind, flags, a, b, bytes, start, end) {
       resource.runInAsyncScope(callComplete, null, connection, bytes.latin1Slice(start, end));
       break;
     case EVENT.PARSE_ERROR:
-      connection.fail(parseError(bytes.latin1Slice(start, start + b), a, copy(bytes, start + b, end)));
+      connection.fail(
+        parseError(bytes.latin1Slice(start, start + b), a, start + b < end ? copy(bytes, start + b, end) : null),
+      );
       break;
     case EVENT.END:
       resource.runInAsyncScope(endSocket, null, socket);
@@ -156,10 +158,11 @@ function systemError(errno, syscall) {
   return Object.assign(new Error(`${syscall} ${code}`), { errno: -errno, code, syscall });
 }
 
-/** Node's error for bytes that are not HTTP. `text`: code and reason, a line each. */
+/** Node's error for bytes that are not HTTP, or for their end. `text`: code and reason, a line each. `rawPacket`: the bytes, null: none came. */
 function parseError(text, bytesParsed, rawPacket) {
   const [code, reason] = text.split('\n');
-  return Object.assign(new Error(`Parse Error: ${reason}`), { code, reason, bytesParsed, rawPacket });
+  const error = Object.assign(new Error(`Parse Error: ${reason}`), { code, reason, bytesParsed });
+  return rawPacket === null ? error : Object.assign(error, { rawPacket });
 }
 
 module.exports = { THROWN, copy, onEvent, parseError, tellDrain, tellParseError, tellTimeout };

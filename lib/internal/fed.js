@@ -3,6 +3,7 @@
 // The fed transport: a JavaScript stream moves the bytes. Its data goes to the engine's parser, what the engine has framed goes to its write.
 
 const { AsyncResource } = require('node:async_hooks');
+const { performance } = require('node:perf_hooks');
 const { annotate } = require('./annotate');
 const { watchOwner } = require('./handle');
 const { Later } = require('./later');
@@ -21,6 +22,8 @@ class Fed {
     /** The socket's own methods under those that were put over them. @type {Map<string, { own: boolean, over: Function, method: Function }>} */
     this.covered = new Map();
     this.unwatch = () => {};
+    /** When the stream had last written what it was given. */
+    this.writtenAt = Number.NEGATIVE_INFINITY;
     /** The context of the first write since the stream was written to. @type {AsyncResource | null} */
     this.writer = null;
     this.onData = (chunk) => this.feed(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
@@ -128,6 +131,11 @@ class Fed {
     this.writer ??= new AsyncResource('HTTPOUTGOINGMESSAGE', MANUAL);
   }
 
+  /** Milliseconds since the stream has written the last that it was given; 0: it has not. */
+  sinceWritten() {
+    return this.connection.socket.writableLength > 0 ? 0 : performance.now() - this.writtenAt;
+  }
+
   forgetWriter() {
     this.writer?.emitDestroy();
     this.writer = null;
@@ -152,7 +160,10 @@ class Fed {
       if (output.length === 0) marks.tellAll(null);
       else {
         const { socket } = connection;
-        const tell = (/** @type {any} */ error) => marks.callAll(error ?? null);
+        const tell = (/** @type {any} */ error) => {
+          this.writtenAt = performance.now();
+          marks.callAll(error ?? null);
+        };
         isAccepted =
           owed === null ? socket.write(output, tell) : owed.runInAsyncScope(socket.write, socket, output, tell);
       }

@@ -56,6 +56,8 @@ pub struct Connection {
     exchanges: Exchanges,
     timeouts: Timeouts,
     waiting: Waiting,
+    /// When something has happened last on a server's connection, while it has answered all that it was asked.
+    idle_since: Option<Instant>,
 }
 
 /// Requests without their final response.
@@ -109,6 +111,7 @@ impl Connection {
             exchanges,
             timeouts: Timeouts::default(),
             waiting,
+            idle_since: None,
         }
     }
 
@@ -138,6 +141,9 @@ impl Connection {
         now: Instant,
     ) -> Option<Event<'a>> {
         let all = *input;
+        if !all.is_empty() {
+            self.stir(now);
+        }
         match self.step(all, now) {
             Step::More(taken) => {
                 *input = &all[taken..];
@@ -298,6 +304,7 @@ impl Connection {
         let expect = match &mut self.exchanges {
             Exchanges::Received { unanswered } => {
                 *unanswered += 1;
+                self.idle_since = None;
                 if let Waiting::Head(since) = self.waiting {
                     self.waiting = Waiting::Rest(since);
                 }
@@ -336,15 +343,16 @@ impl Connection {
         };
         if self.role == Role::Server {
             self.waiting = Waiting::Nothing;
-            self.wait_for_next(now);
+            self.rest(now);
         }
     }
 
-    fn wait_for_next(&mut self, now: Instant) {
-        if self.reads_between_messages()
-            && matches!(self.exchanges, Exchanges::Received { unanswered: 0 })
+    /// All that was asked may be answered: from here on the keep-alive time counts, unless nothing is read any more.
+    fn rest(&mut self, now: Instant) {
+        if matches!(self.exchanges, Exchanges::Received { unanswered: 0 })
+            && !matches!(self.reading, Reading::Tunnel | Reading::Failed)
         {
-            self.waiting = Waiting::Next(now);
+            self.idle_since = Some(now);
         }
     }
 
@@ -353,6 +361,7 @@ impl Connection {
     fn fail(&mut self, error: ParseError, from: usize) -> Step {
         self.reading = Reading::Failed;
         self.waiting = Waiting::Nothing;
+        self.idle_since = None;
         Step::Failed(ParseError {
             bytes_parsed: from + error.bytes_parsed,
             ..error
@@ -372,6 +381,7 @@ impl Connection {
             Reading::UntilClose | Reading::Whole => {
                 self.reading = Reading::Closed;
                 self.waiting = Waiting::Nothing;
+                self.idle_since = None;
                 return Some(Event::Complete(Trailers::none()));
             }
             Reading::Undecodable => UNDECODABLE,
@@ -385,12 +395,28 @@ impl Connection {
 
     /// `now` has come: the deadline that has passed, if one has. Each is told once.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Timeout> {
-        let (deadline, timeout) = self.timeouts.next(self.waiting)?;
+        let (deadline, timeout) = self.poll_timeout()?;
         if now < deadline {
             return None;
         }
-        self.waiting = Waiting::Nothing;
+        self.expire(timeout);
         Some(timeout)
+    }
+
+    /// Something happens on the connection, if no more than that bytes of the last response have gone: who is idle is idle from here on.
+    #[inline]
+    pub fn stir(&mut self, now: Instant) {
+        if self.idle_since.is_some() {
+            self.idle_since = Some(now);
+        }
+    }
+
+    /// A deadline has been told, and is not told again.
+    pub fn expire(&mut self, timeout: Timeout) {
+        match timeout {
+            Timeout::KeepAlive => self.idle_since = None,
+            Timeout::Headers | Timeout::Request => self.waiting = Waiting::Nothing,
+        }
     }
 
     // --- verdicts ------------------------------------------------------------------------------------------------------
@@ -402,6 +428,7 @@ impl Connection {
             if accept {
                 self.reading = Reading::Tunnel;
                 self.waiting = Waiting::Nothing;
+                self.idle_since = None;
             } else {
                 self.reading = next.into();
             }
@@ -527,7 +554,7 @@ impl Connection {
         };
         if let Exchanges::Received { unanswered } = &mut self.exchanges {
             *unanswered = unanswered.saturating_sub(1);
-            self.wait_for_next(now);
+            self.rest(now);
         }
         Ok(())
     }
@@ -548,7 +575,18 @@ impl Connection {
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, as things stand, and what it would tell.
     pub fn poll_timeout(&self) -> Option<(Instant, Timeout)> {
-        self.timeouts.next(self.waiting)
+        self.deadlines().min_by_key(|&(at, _)| at)
+    }
+
+    /// The deadlines as things stand, in no order: of each kind one at most.
+    pub fn deadlines(&self) -> impl Iterator<Item = (Instant, Timeout)> {
+        let of_rest = self
+            .idle_since
+            .and_then(|since| self.timeouts.of_rest(since));
+        self.timeouts
+            .of_message(self.waiting)
+            .into_iter()
+            .chain(of_rest)
     }
 
     // --- getters -------------------------------------------------------------------------------------------------------

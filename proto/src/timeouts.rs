@@ -9,7 +9,8 @@ pub struct Timeouts {
     pub headers: Option<Duration>,
     /// The same to the end of the message.
     pub request: Option<Duration>,
-    /// From the end of a response to the next message's first byte, while nothing else is going on.
+    /// From the last thing that has happened, once all requests received are answered, until the next one's head is whole: also in the midst of
+    /// that head, and of a body that nobody has waited for.
     pub keep_alive: Option<Duration>,
 }
 
@@ -24,36 +25,39 @@ pub enum Timeout {
     KeepAlive,
 }
 
-/// What a server connection waits for, and since when.
+/// What a server connection waits for of a message, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Waiting {
     /// For a message's head.
     Head(Instant),
     /// For the rest of a message; since its beginning.
     Rest(Instant),
-    /// For the next message.
-    Next(Instant),
     /// For nothing that has a deadline.
     Nothing,
 }
 
 impl Timeouts {
-    /// The earliest deadline.
-    pub(crate) fn next(&self, waiting: Waiting) -> Option<(Instant, Timeout)> {
+    /// The deadline of what is waited for.
+    pub(crate) fn of_message(&self, waiting: Waiting) -> Option<(Instant, Timeout)> {
         // Node takes the longer of the two for the request's when they are given the wrong way round.
         let (headers, request) = match (self.headers, self.request) {
             (Some(headers), Some(request)) if headers > request => (Some(request), Some(headers)),
             as_given => as_given,
         };
-        let from = |since: Instant, after: Option<Duration>, timeout| {
-            Some((since.checked_add(after?)?, timeout))
-        };
         match waiting {
             Waiting::Head(since) => from(since, headers, Timeout::Headers)
                 .or_else(|| from(since, request, Timeout::Request)),
             Waiting::Rest(since) => from(since, request, Timeout::Request),
-            Waiting::Next(since) => from(since, self.keep_alive, Timeout::KeepAlive),
             Waiting::Nothing => None,
         }
     }
+
+    /// The deadline of who has been idle `since` then.
+    pub(crate) fn of_rest(&self, since: Instant) -> Option<(Instant, Timeout)> {
+        from(since, self.keep_alive, Timeout::KeepAlive)
+    }
+}
+
+fn from(since: Instant, after: Option<Duration>, timeout: Timeout) -> Option<(Instant, Timeout)> {
+    Some((since.checked_add(after?)?, timeout))
 }

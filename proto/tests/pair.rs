@@ -285,25 +285,60 @@ fn an_idle_connection_is_timed_out_from_the_end_of_its_last_response() {
 }
 
 #[test]
-fn the_next_message_ends_the_wait_for_it() {
+fn a_part_of_the_next_head_puts_the_keep_alive_time_off_and_the_whole_of_it_ends_it() {
+    let mut pair = timed(10, 20, 5);
+    deliver(&mut pair, b"GET / HTTP/1.1\r\n\r\n");
+    pair.server
+        .send(&Message::new("HTTP/1.1 204 No Content"), 1, pair.now);
+    assert_eq!(after(&mut pair, 4), None);
+    deliver(&mut pair, b"GET / HTTP/1.1\r\n");
+    assert_eq!(after(&mut pair, 4), None);
+    deliver(&mut pair, b"\r\n");
+    assert_eq!(after(&mut pair, 1000), None);
+}
+
+#[test]
+fn who_stops_in_the_midst_of_the_next_head_is_idle() {
     let mut pair = timed(10, 20, 5);
     deliver(&mut pair, b"GET / HTTP/1.1\r\n\r\n");
     pair.server
         .send(&Message::new("HTTP/1.1 204 No Content"), 1, pair.now);
     assert_eq!(after(&mut pair, 4), None);
     deliver(&mut pair, b"G");
-    assert_eq!(after(&mut pair, 9), None);
+    assert_eq!(after(&mut pair, 4), None);
+    assert_eq!(after(&mut pair, 1), Some(Timeout::KeepAlive));
+    assert_eq!(after(&mut pair, 4), None);
     assert_eq!(after(&mut pair, 1), Some(Timeout::Headers));
 }
 
 #[test]
-fn an_early_response_waits_for_the_rest_of_its_request() {
+fn who_stops_in_the_midst_of_an_answered_request_is_idle() {
     let mut pair = timed(10, 20, 5);
-    deliver(&mut pair, b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\na");
+    deliver(&mut pair, b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\na");
     pair.server
         .send(&Message::new("HTTP/1.1 204 No Content"), 1, pair.now);
-    assert_eq!(after(&mut pair, 19), None);
+    assert_eq!(after(&mut pair, 4), None);
     deliver(&mut pair, b"b");
+    assert_eq!(after(&mut pair, 4), None);
+    assert_eq!(after(&mut pair, 1), Some(Timeout::KeepAlive));
+    assert_eq!(after(&mut pair, 10), None);
+    assert_eq!(after(&mut pair, 1), Some(Timeout::Request));
+}
+
+#[test]
+fn the_keep_alive_time_begins_anew_where_the_answer_is_slow_to_be_read() {
+    let mut pair = timed(10, 20, 5);
+    deliver(&mut pair, b"GET / HTTP/1.1\r\n\r\n");
+    pair.server.connection.stir(pair.now);
+    assert_eq!(
+        pair.server.connection.poll_timeout(),
+        None,
+        "it is not idle"
+    );
+    pair.server
+        .send(&Message::new("HTTP/1.1 204 No Content"), 1, pair.now);
+    assert_eq!(after(&mut pair, 4), None);
+    pair.server.connection.stir(pair.now);
     assert_eq!(after(&mut pair, 4), None);
     assert_eq!(after(&mut pair, 1), Some(Timeout::KeepAlive));
 }

@@ -32,31 +32,42 @@ impl Engine {
         Ok(())
     }
 
-    /// Milliseconds until `slot`'s deadline if it is of one of `kinds` (bits of [`timeout`]): 0 when it has passed, in which case it will not
+    /// Milliseconds until the first of `slot`'s deadlines that are of `kinds` (bits of [`timeout`]): 0 when it has passed, in which case it will not
     /// be told again, negative when there is none. The kind comes with it.
     ///
     /// # Errors
     /// [`Misuse::NoConnection`].
     pub fn check_timeout(&mut self, slot: u32, kinds: u32) -> Result<(f64, u32), Misuse> {
-        let proto = &mut connection(&mut self.slots, slot)?.proto;
+        let mut connection = connection(&mut self.slots, slot)?;
         let now = Instant::now();
-        let Some((at, kind)) = proto.poll_timeout() else {
+        // Whose answer is still being sent is not idle, however slowly he reads.
+        let kinds = if connection.output.is_empty() {
+            kinds
+        } else {
+            kinds & !timeout::KEEP_ALIVE
+        };
+        let due = connection
+            .proto
+            .deadlines()
+            .filter(|&(_, timeout)| bit(timeout) & kinds != 0)
+            .min_by_key(|&(at, _)| at);
+        let Some((at, timeout)) = due else {
             return Ok((-1.0, 0));
         };
-        let kind = match kind {
-            proto::Timeout::Headers => timeout::HEADERS,
-            proto::Timeout::Request => timeout::REQUEST,
-            proto::Timeout::KeepAlive => timeout::KEEP_ALIVE,
-        };
-        if kind & kinds == 0 {
-            return Ok((-1.0, 0));
-        }
         if at <= now {
-            proto.handle_timeout(now);
+            connection.proto.expire(timeout);
         }
         Ok((
             at.saturating_duration_since(now).as_secs_f64() * 1000.0,
-            kind,
+            bit(timeout),
         ))
+    }
+}
+
+fn bit(timeout: proto::Timeout) -> u32 {
+    match timeout {
+        proto::Timeout::Headers => timeout::HEADERS,
+        proto::Timeout::Request => timeout::REQUEST,
+        proto::Timeout::KeepAlive => timeout::KEEP_ALIVE,
     }
 }

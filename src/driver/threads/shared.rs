@@ -304,10 +304,12 @@ impl Shared {
     ///
     /// While it sends, JavaScript may queue more, as often as a fast reader makes room: after a few rounds other connections have their turn.
     pub fn send(&self, _io: &mut Io) -> bool {
+        let mut was_blocked = false;
         for _ in 0..ROUNDS {
             let lent = {
                 let mut state = self.state();
                 state.0.is_posted = false;
+                was_blocked |= state.0.sending == Sending::Blocked;
                 let wants_task = state.0.input_rests && state.0.wants_input();
                 let State {
                     tenure, sending, ..
@@ -318,9 +320,12 @@ impl Shared {
                 if output.is_empty() {
                     // What the kernel refused was taken back: nobody waits for room any more, and what comes next is to be tried.
                     *sending = Sending::Flowing;
-                    if tenure.connection().is_none() {
+                    let Some(connection) = tenure.connection() else {
                         *tenure = Tenure::Over;
                         return true;
+                    };
+                    if was_blocked {
+                        connection.proto.stir(Instant::now());
                     }
                     return wants_task;
                 }
@@ -354,6 +359,9 @@ impl Shared {
             if is_blocked {
                 return true;
             }
+        }
+        if was_blocked && let Some(connection) = self.state().0.tenure.connection() {
+            connection.proto.stir(Instant::now());
         }
         true
     }
