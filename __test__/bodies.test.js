@@ -377,6 +377,46 @@ test('parts of bodies that are overwritten leave all others as they were', optio
   await disturbed(t, (part) => new Uint8Array(part.buffer).fill(0));
 });
 
+test(
+  'uploads that are broken off or paused leave those beside them as they were, while their parts are kept',
+  options,
+  async (t) => {
+    const bodies = Array.from({ length: 24 }, () => crypto.randomBytes(MIB));
+    const kept = bodies.map(() => /** @type {Buffer[]} */ ([]));
+    const server = http.createServer((req, res) => {
+      const number = Number(req.url?.slice(1));
+      req.on('error', () => {});
+      req.on('data', (part) => {
+        kept[number].push(part);
+        if (number % 3 === 1 && kept[number].length === 3) req.destroy();
+        if (number % 3 === 2 && kept[number].length === 2) {
+          req.pause();
+          setImmediate(() => req.resume());
+        }
+      });
+      req.on('end', () => res.end());
+    });
+    const port = await listen(t, server);
+    // The second round finds memory that the first one has used, and what the broken ones gave back.
+    for (let round = 0; round < 3; round++) {
+      for (const parts of kept) parts.length = 0;
+      await Promise.all(
+        bodies.map(async (body, number) => {
+          const req = http.request({ host: '127.0.0.1', port, path: `/${number}`, method: 'POST', agent: false });
+          req.end(body);
+          if (number % 3 === 1) return assert.rejects(once(req, 'response'));
+          (await once(req, 'response'))[0].resume();
+        }),
+      );
+      for (const [number, body] of bodies.entries()) {
+        const got = Buffer.concat(kept[number]);
+        assert.ok(number % 3 === 1 ? got.length > 0 : got.length === MIB, `${number}: ${got.length}`);
+        assert.ok(got.equals(body.subarray(0, got.length)), `${number} of round ${round}`);
+      }
+    }
+  },
+);
+
 test('a part of a body shows nothing of what others have sent, in all of its memory', options, async (t) => {
   const secret = 's3cr3t';
   let shown = false;

@@ -11,7 +11,7 @@ use crate::driver::local::Poller;
 use crate::ring::events::{Events, Header, Records};
 use crate::ring::layout::{event, role, table, transport};
 use crate::ring::memory::Memory;
-use crate::ring::slabs::Slabs;
+use crate::ring::slabs::{Slab, Slabs};
 use crate::ring::table::Table;
 use ferrohttp_proto as proto;
 use held::{Access, Held};
@@ -89,6 +89,8 @@ pub struct Engine {
     commands: Memory,
     table: Table,
     slabs: Slabs,
+    /// The one that is received into.
+    slab: Option<Slab>,
     poller: Poller,
     threads: Option<Threads>,
     queue: VecDeque<u32>,
@@ -112,6 +114,7 @@ impl Engine {
             commands,
             table: Table::new(table),
             slabs: Slabs::default(),
+            slab: None,
             poller: Poller::new()?,
             threads: None,
             queue: VecDeque::new(),
@@ -128,9 +131,9 @@ impl Engine {
         self.poller.fd()
     }
 
-    /// Takes over memory to receive into, in the place of what had its number.
-    pub fn lend_slab(&mut self, number: u32, memory: Memory) {
-        self.slabs.lend(number, memory);
+    /// Takes over memory to receive into, in the place of what had its number. True: more is needed.
+    pub fn lend_slab(&self, number: u32, memory: Memory) -> bool {
+        self.slabs.lend(number, memory)
     }
 
     /// Moves the table to larger memory.
@@ -144,13 +147,13 @@ impl Engine {
         self.aside = Events::new(Memory::empty());
         self.commands = Memory::empty();
         self.table = Table::new(Memory::empty());
+        self.slab = None;
         self.slabs = Slabs::default();
         self.queue.clear();
         for slot in 0..self.slots.len() {
             let _ = self.release(slot as u32);
         }
-        self.see_off();
-        self.threads = None;
+        self.end_threads();
     }
 
     // --- connections ---------------------------------------------------------------------------------------------------
@@ -463,20 +466,21 @@ impl Engine {
             parsed = connection.parse(&[], id, &mut self.events, self.now);
         } else if connection.transport.is_readable() {
             self.stats.receives += 1;
-            let (slab, buffer) = match self.slabs.next() {
-                Some((number, memory)) => (Some(number), memory.bytes_mut()),
-                None => (None, &mut *self.buffer),
-            };
+            if self.slab.is_none() {
+                self.slab = self.slabs.take();
+            }
+            if let Some(slab) = &mut self.slab {
+                self.events.begin_slab(slab);
+            }
+            let buffer = self.slab.as_mut().map_or(&mut *self.buffer, Slab::bytes);
             let received = connection.transport.receive(buffer);
             let count = received.as_ref().map_or(0, |count| *count);
-            if let Some(number) = slab {
-                self.events.begin_slab(number, buffer);
-            }
             parsed = connection.take_in(received, buffer, id, &mut self.events, self.now);
-            if let Some(number) = slab
-                && self.events.end_slab()
+            if self.events.end_slab()
+                && let Some(mut slab) = self.slab.take()
             {
-                self.slabs.give_away(number, count);
+                slab.clear_behind(count);
+                slab.give_away();
             }
             if count > 0 {
                 self.table

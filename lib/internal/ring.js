@@ -13,8 +13,8 @@ const EVENTS_SIZE = 1 << 20;
 const COMMANDS_SIZE = 256 << 10;
 /** Bytes received at a time. */
 const SLAB_SIZE = 64 << 10;
-/** As many parts of bodies can be received in one batch without a copy; one slab is lent for each part that was copied for want of it. */
-const MAX_SLABS = 32;
+/** As many parts of bodies can be received without a copy before their readers get them; one slab more is lent when one was wanting. */
+const MAX_SLABS = 64;
 /** Parts of a body of so many bytes are worth it. */
 const VIEW_MIN = 32 << 10;
 /** Bytes of a record's header. */
@@ -390,17 +390,18 @@ function payload(flags, a, b) {
   if ((flags & EVENT.OUT_OF_LINE) !== 0) return engine.takeLarge();
   const number = a >>> EVENT.SLAB_SHIFT;
   const part = Buffer.from(slabs[number], a & ((1 << EVENT.SLAB_SHIFT) - 1), b);
-  lendSlab(number);
+  // One at a time: what is short may be so for this batch only.
+  if (lendSlab(number) && slabs.length < MAX_SLABS) lendSlab(slabs.length);
   return part;
 }
 
 /** What the engine receives into, by number. @type {ArrayBuffer[]} */
 const slabs = [];
 
-/** Lends a slab, in the place of the one that a record has given to us: that one is its reader's. */
+/** Lends a slab, in the place of the one that a record has given to us: that one is its reader's. @returns {boolean} whether more are needed */
 function lendSlab(number) {
   slabs[number] = Buffer.allocUnsafeSlow(SLAB_SIZE).buffer;
-  engine.lendSlab(number, slabs[number]);
+  return engine.lendSlab(number, slabs[number]);
 }
 
 /** Ticks that Node runs in the midst of a connection's reading: one that throws ends it. */

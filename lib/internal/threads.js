@@ -26,6 +26,13 @@ class Threads extends Local {
     super.onClose();
   }
 
+  /** What the kernel has not taken would come among what the new owner writes, who is another process. */
+  onTaken() {
+    this.sendNow();
+    ring.engine.dropOutput(this.connection.slot);
+    super.onTaken();
+  }
+
   sendNow() {
     ring.flush();
     ring.engine.sendNow(this.connection.slot);

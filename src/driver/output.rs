@@ -115,17 +115,7 @@ impl Output {
     pub fn advance(&mut self, count: usize) {
         self.sent += count as u64;
         self.start += count.min(self.len());
-        if self.is_empty() {
-            // One large answer must not keep its memory for as long as the connection idles.
-            if self.bytes.capacity() > SMALL {
-                self.bytes = Vec::new();
-            }
-            self.bytes.clear();
-            self.start = 0;
-        } else if self.start > 64 * 1024 && self.start > self.bytes.len() / 2 {
-            self.bytes.drain(..self.start);
-            self.start = 0;
-        }
+        drop_front(&mut self.bytes, &mut self.start);
         self.reach();
     }
 
@@ -176,6 +166,21 @@ impl Output {
     /// Bytes sent since the connection began.
     pub fn sent(&self) -> u64 {
         self.sent
+    }
+}
+
+/// Frees memory of a queue whose first `start` bytes have gone, when it is worth it: an idle connection must not keep what one large message
+/// needed, nor one that never has nothing left all that it ever sent.
+pub fn drop_front(bytes: &mut Vec<u8>, start: &mut usize) {
+    if *start == bytes.len() {
+        if bytes.capacity() > SMALL {
+            *bytes = Vec::new();
+        }
+        bytes.clear();
+        *start = 0;
+    } else if *start > 64 * 1024 && *start > bytes.len() / 2 {
+        bytes.drain(..*start);
+        *start = 0;
     }
 }
 

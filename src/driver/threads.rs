@@ -18,6 +18,7 @@ pub use descriptor::duplicate;
 pub use io_thread::{IoThreads, Letter, Outbox};
 pub use shared::{Shared, StateGuard, View};
 
+use crate::ring::slabs::Slabs;
 use mailbox::Mailbox;
 use std::sync::Arc;
 
@@ -33,14 +34,17 @@ pub type Id = (u32, u32);
 pub struct Inbox {
     mailbox: Mailbox<Id>,
     waker: Arc<mio::Waker>,
+    /// JavaScript's memory to receive into.
+    slabs: Slabs,
 }
 
 impl Inbox {
-    /// `waker` is the poller's that libuv watches.
-    pub fn new(waker: Arc<mio::Waker>) -> Arc<Self> {
+    /// `waker` is the poller's that libuv watches; `slabs` are the engine's.
+    pub fn new(waker: Arc<mio::Waker>, slabs: Slabs) -> Arc<Self> {
         Arc::new(Self {
             mailbox: Mailbox::new(),
             waker,
+            slabs,
         })
     }
 

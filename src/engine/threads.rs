@@ -65,9 +65,9 @@ impl Engine {
     }
 
     fn threads(&mut self) -> &mut Threads {
-        let poller = &self.poller;
+        let (poller, slabs) = (&self.poller, &self.slabs);
         self.threads.get_or_insert_with(|| Threads {
-            inbox: Inbox::new(poller.waker()),
+            inbox: Inbox::new(poller.waker(), slabs.clone()),
             threads: IoThreads::default(),
             told: Vec::new(),
             arrivals: Vec::new(),
@@ -136,7 +136,8 @@ impl Engine {
         if parting.len() > MOST_PARTING
             && let Some(oldest) = parting.remove(0).upgrade()
         {
-            drop(oldest.take_back());
+            oldest.give_up();
+            oldest.post();
         }
     }
 
@@ -175,15 +176,11 @@ impl Engine {
     }
 
     /// Waits until what was shown as sent has gone, as long as there is grace.
-    pub(super) fn see_off(&mut self) {
+    fn see_off(&mut self) {
         let Some(threads) = &mut self.threads else {
             return;
         };
-        let mut owing: Vec<_> = threads
-            .parting
-            .drain(..)
-            .filter_map(|weak| weak.upgrade())
-            .collect();
+        let mut owing: Vec<_> = threads.parting.iter().filter_map(Weak::upgrade).collect();
         owing.extend(self.slots.iter().filter_map(shared));
         let began = Instant::now();
         owing.retain(|shared| shared.send_owed());
@@ -192,6 +189,15 @@ impl Engine {
             owing.retain(|shared| shared.send_owed());
         }
         threads.grace = threads.grace.saturating_sub(began.elapsed());
+    }
+
+    /// Ends the I/O threads. Peers that have not taken what was shown as sent hear that they have not got all.
+    pub(super) fn end_threads(&mut self) {
+        self.see_off();
+        if let Some(threads) = self.threads.take() {
+            let parting = threads.parting.iter().filter_map(Weak::upgrade);
+            parting.for_each(|shared| shared.give_up());
+        }
     }
 
     /// Waits for longer than it would.
@@ -290,7 +296,7 @@ impl Engine {
     fn fetch_one(&mut self, slot: u32, generation: u32, shared: &Arc<Shared>) -> bool {
         let mut state = shared.state();
         if let Some(pending) = state.fetch() {
-            self.events.fetch(pending, &mut self.slabs);
+            self.events.fetch(pending, Some(&self.slabs));
         }
         let is_left = state.is_left();
         let view = state.view();
@@ -336,7 +342,7 @@ impl Engine {
     }
 
     /// The connection in a slot, if it is an I/O thread's.
-    pub(super) fn shared(&self, slot: u32) -> Option<Arc<Shared>> {
+    pub(crate) fn shared(&self, slot: u32) -> Option<Arc<Shared>> {
         self.slots.get(slot as usize).and_then(shared)
     }
 

@@ -140,6 +140,20 @@ impl Environment {
     }
 }
 
+/// Runs a pump, which may panic: what is flushed from then on has to wake the loop by itself again, and what waits has it called again.
+fn guarded(engine: &RefCell<Engine>, pump: impl FnOnce()) -> std::thread::Result<()> {
+    let pumped = catch_unwind(AssertUnwindSafe(pump));
+    if pumped.is_err()
+        && let Ok(mut engine) = engine.try_borrow_mut()
+    {
+        engine.is_pumping = false;
+        if engine.has_backlog() {
+            engine.wake();
+        }
+    }
+    pumped
+}
+
 /// libuv's call: the poller's descriptor is readable.
 unsafe extern "C" fn on_readable(handle: *mut c_void, _status: c_int, _events: c_int) {
     let Some(uv) = Uv::find_cached() else { return };
@@ -150,11 +164,7 @@ unsafe extern "C" fn on_readable(handle: *mut c_void, _status: c_int, _events: c
         Rc::from_raw(data)
     };
     // A panic must not cross libuv's frames: it becomes an uncaught exception.
-    if catch_unwind(AssertUnwindSafe(|| environment.pump())).is_err() {
-        // What is flushed from here on has to wake the loop by itself again.
-        if let Ok(mut engine) = environment.engine.try_borrow_mut() {
-            engine.is_pumping = false;
-        }
+    if guarded(&environment.engine, || environment.pump()).is_err() {
         environment
             .callback
             .throw("ferrohttp: the engine panicked; its connections are lost");
@@ -200,5 +210,37 @@ unsafe extern "C" fn closed(handle: *mut c_void) {
     if let Some(hook) = CLEANUP.with_borrow_mut(Vec::pop) {
         // SAFETY: a handle that Node passed and that was not removed yet.
         unsafe { sys::napi_remove_async_cleanup_hook(hook) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::events::{Header, Records};
+    use crate::ring::layout::event;
+    use crate::ring::memory::tests::leaked;
+
+    #[test]
+    fn after_a_panic_records_and_flushes_wake_the_loop_again() {
+        let engine = Engine::new(leaked(1 << 16), leaked(1 << 10), leaked(1 << 10)).unwrap();
+        let engine = RefCell::new(engine);
+        let is_woken = |engine: &RefCell<Engine>| {
+            let mut fds = [libc::pollfd {
+                fd: engine.borrow().poll_fd(),
+                events: libc::POLLIN,
+                revents: 0,
+            }];
+            // SAFETY: one open descriptor in an array of one.
+            unsafe { libc::poll(fds.as_mut_ptr(), 1, 0) == 1 }
+        };
+        let panicked = guarded(&engine, || {
+            engine.borrow_mut().is_pumping = true;
+            panic!("as a test wants it");
+        });
+        assert!(panicked.is_err() && !is_woken(&engine));
+        let header = Header::bare(event::SENT, (0, 0));
+        engine.borrow_mut().events.push_bare(header);
+        engine.borrow_mut().flush(0).unwrap();
+        assert!(is_woken(&engine));
     }
 }

@@ -185,13 +185,14 @@ impl JsEngine {
         Ok(())
     }
 
-    /// Lends memory to receive into, in the place of the slab that had this number, which a record has given away.
+    /// Lends memory to receive into, in the place of the slab that had this number, which a record has given away. True: more are
+    /// needed.
     #[napi(catch_unwind)]
-    pub fn lend_slab(&self, env: Env, number: u32, slab: ArrayBuffer<'_>) -> Result<()> {
+    pub fn lend_slab(&self, env: Env, number: u32, slab: ArrayBuffer<'_>) -> Result<bool> {
         // Before there is a reference that a busy engine would leave behind.
-        let mut engine = self.engine()?;
+        let engine = self.engine()?;
         let (memory, reference) = pin(&env, &slab)?;
-        engine.lend_slab(number, memory);
+        let needs_more = engine.lend_slab(number, memory);
         let mut slabs = self.slabs.borrow_mut();
         let number = number as usize;
         if number >= slabs.len() {
@@ -202,7 +203,7 @@ impl JsEngine {
             // SAFETY: made by `pin` in this environment, and deleted once: it has just been replaced. The engine has let go of its slab.
             check_status!(unsafe { sys::napi_delete_reference(env.raw(), last) })?;
         }
-        Ok(())
+        Ok(needs_more)
     }
 
     /// Moves the table to a larger ArrayBuffer.

@@ -2,9 +2,10 @@
 
 use super::layout::{self, event, record, ring};
 use super::memory::Memory;
-use super::records::Pending;
 pub use super::records::{Header, Records};
-use super::slabs::Slabs;
+use super::records::{Large, Pending};
+pub use super::slabs::VIEW_MIN;
+use super::slabs::{Parsing, Slab, Slabs};
 use std::collections::VecDeque;
 
 /// A payload above this many bytes goes out of line: JavaScript takes it as a Buffer that owns the bytes.
@@ -12,19 +13,6 @@ pub const INLINE_MAX: usize = 64 * 1024;
 
 /// Bytes kept free behind that for records without payload, which are pushed without asking: failed sends, reached marks.
 const MARGIN: usize = 64 * 1024;
-
-/// A part of a body of this many bytes and more, received into a slab, stays there: a view of it keeps at most twice as much memory as it shows.
-pub const VIEW_MIN: usize = 32 * 1024;
-
-/// The slab that is being parsed.
-struct Parsing {
-    number: u32,
-    /// Its address, only to tell offsets by.
-    start: usize,
-    length: usize,
-    /// A record refers to it: once, because JavaScript puts another slab in its place when it reads that record.
-    is_given: bool,
-}
 
 /// The event ring's writer.
 pub struct Events {
@@ -35,7 +23,7 @@ pub struct Events {
     overflow: VecDeque<Header>,
     /// Records made elsewhere that found no room, before those of `overflow`.
     spilled: Pending,
-    parsing: Option<Parsing>,
+    parsing: Parsing,
 }
 
 impl Events {
@@ -49,23 +37,18 @@ impl Events {
             large: VecDeque::new(),
             overflow: VecDeque::new(),
             spilled: Pending::default(),
-            parsing: None,
+            parsing: Parsing::default(),
         }
     }
 
     /// What is parsed from here on may lie in this slab.
-    pub fn begin_slab(&mut self, number: u32, bytes: &[u8]) {
-        self.parsing = Some(Parsing {
-            number,
-            start: bytes.as_ptr().addr(),
-            length: bytes.len(),
-            is_given: false,
-        });
+    pub fn begin_slab(&mut self, slab: &mut Slab) {
+        self.parsing.begin(slab.number(), slab.bytes());
     }
 
-    /// Parsing of it is over. Whether a record refers to it.
+    /// Parsing of it is over. Whether a record refers to it: then it is JavaScript's.
     pub fn end_slab(&mut self) -> bool {
-        self.parsing.take().is_some_and(|slab| slab.is_given)
+        self.parsing.end()
     }
 
     /// Whether JavaScript has records to read.
@@ -92,7 +75,7 @@ impl Events {
         }
         if !self.spilled.is_empty() {
             let mut spilled = std::mem::take(&mut self.spilled);
-            self.fetch(&mut spilled, &mut Slabs::default());
+            self.fetch(&mut spilled, None);
             self.spilled = spilled;
         }
         while self.spilled.is_empty()
@@ -116,9 +99,9 @@ impl Events {
     }
 
     /// Moves a connection's first part here, as far as there is room.
-    /// A payload that lies by itself goes into a slab, if it is a large part of a body and there is one, or into the ring; what is too large for it
-    /// stays where it is.
-    pub fn fetch(&mut self, pending: &mut Pending, slabs: &mut Slabs) {
+    /// A part of a body that was received into a slab stays there. Another payload that lies by itself goes into one, if it is a large part of a body and
+    /// there is one, or into the ring; what is too large for it stays where it is.
+    pub fn fetch(&mut self, pending: &mut Pending, slabs: Option<&Slabs>) {
         if !pending.has_large() {
             let records = pending.first(self.room());
             let length = records.len();
@@ -138,10 +121,17 @@ impl Events {
             if layout::record_size(payload.len().min(INLINE_MAX)) > self.room() {
                 return;
             }
-            if payload.len() > INLINE_MAX {
+            if header.flags & event::IN_SLAB != 0 {
+                self.write_header(header, 0);
+                if let Some(Large::Slab(slab)) = pending.advance(length) {
+                    slab.give_away();
+                }
+            } else if payload.len() > INLINE_MAX {
                 let flags = header.flags | event::OUT_OF_LINE;
                 self.write_header(Header { flags, ..header }, 0);
-                self.large.extend(pending.advance(length));
+                if let Some(Large::Heap(payload)) = pending.advance(length) {
+                    self.large.push_back(payload);
+                }
             } else {
                 if !self.put_into_slab(header, payload, slabs) {
                     self.push(header, payload);
@@ -152,20 +142,21 @@ impl Events {
         }
     }
 
-    fn put_into_slab(&mut self, mut header: Header, part: &[u8], slabs: &mut Slabs) -> bool {
+    fn put_into_slab(&mut self, mut header: Header, part: &[u8], slabs: Option<&Slabs>) -> bool {
         if header.kind != event::BODY || part.len() < VIEW_MIN {
             return false;
         }
-        let Some((number, memory)) = slabs.next() else {
+        let Some(mut slab) = slabs.and_then(Slabs::take) else {
             return false;
         };
-        let Some(place) = memory.bytes_mut().get_mut(..part.len()) else {
+        let Some(place) = slab.bytes().get_mut(..part.len()) else {
             return false;
         };
         place.copy_from_slice(part);
-        slabs.give_away(number, part.len());
+        slab.clear_behind(part.len());
         header.flags |= event::IN_SLAB;
-        header.a = number << event::SLAB_SHIFT;
+        header.a = slab.number() << event::SLAB_SHIFT;
+        slab.give_away();
         header.b = part.len() as u32;
         self.write_header(header, 0);
         true
@@ -178,7 +169,7 @@ impl Events {
     /// Takes over all of a connection's records: what has no room goes before anything that is written from now on.
     pub fn fetch_all(&mut self, mut pending: Pending) {
         if self.spilled.is_empty() && self.overflow.is_empty() {
-            self.fetch(&mut pending, &mut Slabs::default());
+            self.fetch(&mut pending, None);
         }
         if !pending.is_empty() {
             self.spilled.absorb(pending);
@@ -239,14 +230,9 @@ impl Records for Events {
     }
 
     fn push_body(&mut self, mut header: Header, part: &[u8]) {
-        if part.len() >= VIEW_MIN
-            && let Some(slab) = self.parsing.as_mut().filter(|slab| !slab.is_given)
-            && let Some(offset) = part.as_ptr().addr().checked_sub(slab.start)
-            && offset + part.len() <= slab.length
-        {
-            slab.is_given = true;
+        if let Some((number, offset)) = self.parsing.place(part) {
             header.flags |= event::IN_SLAB;
-            header.a = slab.number << event::SLAB_SHIFT | offset as u32;
+            header.a = number << event::SLAB_SHIFT | offset;
             header.b = part.len() as u32;
             self.write_header(header, 0);
         } else {
@@ -281,34 +267,22 @@ mod tests {
     #[test]
     fn a_large_part_of_a_body_stays_in_its_slab_once() {
         let mut events = Events::new(leaked(1 << 20));
-        let slab = vec![7; 64 * 1024];
-        let part = &slab[1024..1024 + VIEW_MIN];
-        let is_in_slab = |events: &Events, at: usize| {
-            events.memory.word(at / 4 + record::KIND as usize) >> 8 & event::IN_SLAB != 0
-        };
-        events.push_body(HEADER, part);
-        assert!(
-            !is_in_slab(&events, ring::START as usize),
-            "no slab is parsed"
-        );
+        let slabs = Slabs::default();
+        slabs.lend(5, leaked(64 * 1024));
+        let mut slab = slabs.take().unwrap();
+        events.begin_slab(&mut slab);
         let at = events.tail;
-        events.begin_slab(5, &slab);
-        events.push_body(HEADER, &slab[..VIEW_MIN - 1]);
-        assert!(!is_in_slab(&events, at), "too small");
-        let at = events.tail;
-        events.push_body(HEADER, part);
-        assert!(is_in_slab(&events, at));
+        events.push_body(HEADER, &slab.bytes()[1024..1024 + VIEW_MIN]);
         let word = |field: u32| events.memory.word(at / 4 + field as usize);
+        assert_ne!(word(record::KIND) >> 8 & event::IN_SLAB, 0);
         assert_eq!(word(record::A), 5 << event::SLAB_SHIFT | 1024);
         assert_eq!(word(record::B), VIEW_MIN as u32);
         assert_eq!(word(record::LENGTH), 0);
         let at = events.tail;
-        events.push_body(HEADER, part);
-        assert!(!is_in_slab(&events, at), "a second time");
+        events.push_body(HEADER, &slab.bytes()[1024..1024 + VIEW_MIN]);
+        let kind = events.memory.word(at / 4 + record::KIND as usize);
+        assert_eq!(kind >> 8 & event::IN_SLAB, 0, "a second time");
         assert!(events.end_slab());
-        events.begin_slab(5, &slab);
-        events.push_body(HEADER, &[1; VIEW_MIN]);
-        assert!(!events.end_slab(), "it lies elsewhere");
     }
 
     #[test]
@@ -373,7 +347,7 @@ mod tests {
     #[test]
     fn records_made_elsewhere_are_fetched_part_by_part_and_large_payloads_into_slabs() {
         let mut events = Events::new(leaked(1 << 20));
-        let mut slabs = Slabs::default();
+        let slabs = Slabs::default();
         slabs.lend(0, leaked(64 * 1024));
         let mut draft = Draft::new(1 << 20);
         let mut pending = Pending::default();
@@ -383,7 +357,7 @@ mod tests {
         pending.append(&mut draft);
         draft.push(HEADER, b"of the next part");
         pending.append(&mut draft);
-        events.fetch(&mut pending, &mut slabs);
+        events.fetch(&mut pending, Some(&slabs));
         let mut seen = Vec::new();
         let mut at = ring::START as usize;
         while at < events.tail {
@@ -400,14 +374,47 @@ mod tests {
                 (event::OUT_OF_LINE, 0)
             ]
         );
-        assert!(slabs.next().is_none());
+        assert!(slabs.take().is_none());
         assert_eq!(
             events.take_large().map(|large| large.len()),
             Some(INLINE_MAX + 1)
         );
-        events.fetch(&mut pending, &mut slabs);
+        events.fetch(&mut pending, Some(&slabs));
         assert!(pending.is_empty());
         assert_eq!(events.tail, at + layout::record_size(16));
+    }
+
+    #[test]
+    fn a_part_received_into_a_slab_is_fetched_without_a_copy_and_one_that_is_never_fetched_gives_its_slab_back()
+     {
+        let mut events = Events::new(leaked(1 << 20));
+        let slabs = Slabs::default();
+        let mut draft = Draft::new(1 << 20);
+        let mut pending = Pending::default();
+        for number in [4, 5] {
+            slabs.lend(number, leaked(64 * 1024));
+            let mut slab = slabs.take().unwrap();
+            draft.begin_slab(&mut slab);
+            draft.push(HEADER, b"before");
+            draft.push_body(HEADER, &slab.bytes()[8..8 + VIEW_MIN]);
+            draft.push(HEADER, &vec![b'x'; INLINE_MAX + 1]);
+            assert!(draft.end_slab(slab).is_none(), "it is the draft's");
+            pending.append(&mut draft);
+        }
+        let waiting = pending.size();
+        assert!(waiting > 2 * (VIEW_MIN + INLINE_MAX));
+        events.fetch(&mut pending, None);
+        let at = ring::START as usize + layout::record_size(6);
+        let word = |field: u32| events.memory.word(at / 4 + field as usize);
+        assert_eq!(word(record::KIND), event::BODY | event::IN_SLAB << 8);
+        assert_eq!(word(record::A), 4 << event::SLAB_SHIFT | 8);
+        assert_eq!(word(record::B), VIEW_MIN as u32);
+        assert_eq!(pending.size(), waiting / 2);
+        let large = events.take_large().map(|large| large.len());
+        assert_eq!(large, Some(INLINE_MAX + 1));
+        assert!(slabs.take().is_none(), "one is JavaScript's, one waits");
+        drop(pending);
+        assert_eq!(slabs.take().map(|slab| slab.number()), Some(5));
     }
 
     #[test]
@@ -420,7 +427,7 @@ mod tests {
             draft.push(HEADER, &[b'x'; INLINE_MAX]);
         }
         pending.append(&mut draft);
-        events.fetch(&mut pending, &mut Slabs::default());
+        events.fetch(&mut pending, None);
         assert_eq!(
             pending.front().map(|(_, size)| size),
             Some(layout::record_size(0))

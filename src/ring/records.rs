@@ -1,6 +1,8 @@
 //! Event records on their way to the event ring: made on a thread that may not touch it.
 
 use super::layout::{self, event, record};
+use super::slabs::{Parsing, Slab};
+use crate::driver::output::drop_front;
 use std::collections::VecDeque;
 
 /// What a record's header says besides its payload.
@@ -92,11 +94,24 @@ const HEADER: usize = record::WORDS as usize * 4;
 /// A payload above this many bytes is handed over by its pointer: one copy less on either thread.
 const INLINE_MAX: usize = 4 * 1024;
 
+/// A payload that lies by itself.
+pub enum Large {
+    /// In memory of its own.
+    Heap(Vec<u8>),
+    /// In the slab that it was received into; the record says where.
+    Slab(Slab),
+}
+
 /// Where an I/O thread writes the records of one connection while it parses, before they are put behind those that wait already.
 pub struct Draft {
     bytes: Box<[u8]>,
     tail: usize,
-    large: VecDeque<Vec<u8>>,
+    large: VecDeque<Large>,
+    /// Bytes in `large`.
+    large_size: usize,
+    parsing: Parsing,
+    /// How many of `large` come before the part that stays in the slab that is parsed.
+    before_slab: usize,
 }
 
 impl Draft {
@@ -106,7 +121,29 @@ impl Draft {
             bytes: vec![0; size].into_boxed_slice(),
             tail: 0,
             large: VecDeque::new(),
+            large_size: 0,
+            parsing: Parsing::default(),
+            before_slab: 0,
         }
+    }
+
+    /// What is parsed from here on may lie in this slab.
+    pub fn begin_slab(&mut self, slab: &mut Slab) {
+        self.parsing.begin(slab.number(), slab.bytes());
+    }
+
+    /// Parsing of it is over. If a record refers to it, it goes with it; else it is returned.
+    pub fn end_slab(&mut self, slab: Slab) -> Option<Slab> {
+        if !self.parsing.end() {
+            return Some(slab);
+        }
+        self.large.insert(self.before_slab, Large::Slab(slab));
+        None
+    }
+
+    fn write(&mut self, header: Header, length: usize) {
+        self.bytes[self.tail..self.tail + HEADER].copy_from_slice(&header.bytes(length));
+        self.tail += layout::record_size(length);
     }
 }
 
@@ -125,19 +162,32 @@ impl Records for Draft {
         let length = match fill(&mut self.bytes[start..start + INLINE_MAX]) {
             Some(length) => length,
             None => {
-                self.large.push_back(fill_large());
+                let payload = fill_large();
+                self.large_size += payload.len();
+                self.large.push_back(Large::Heap(payload));
                 header.flags |= event::OUT_OF_LINE;
                 0
             }
         };
-        self.bytes[self.tail..start].copy_from_slice(&header.bytes(length));
-        self.tail += layout::record_size(length);
+        self.write(header, length);
+    }
+
+    fn push_body(&mut self, mut header: Header, part: &[u8]) {
+        if let Some((number, offset)) = self.parsing.place(part) {
+            header.flags |= event::IN_SLAB;
+            header.a = number << event::SLAB_SHIFT | offset;
+            header.b = part.len() as u32;
+            self.before_slab = self.large.len();
+            self.large_size += part.len();
+            self.write(header, 0);
+        } else {
+            self.push(header, part);
+        }
     }
 
     /// The room for it is what [`Self::has_room`] leaves; nothing follows it before the draft is taken over.
     fn push_bare(&mut self, header: Header) {
-        self.bytes[self.tail..self.tail + HEADER].copy_from_slice(&header.bytes(0));
-        self.tail += HEADER;
+        self.write(header, 0);
     }
 }
 
@@ -149,7 +199,7 @@ pub struct Pending {
     start: usize,
     /// Bytes of each part left: what came of one receive. JavaScript drains ticks between two of them, as Node does between two reads.
     parts: VecDeque<usize>,
-    large: VecDeque<Vec<u8>>,
+    large: VecDeque<Large>,
     /// Bytes in `large`.
     large_size: usize,
 }
@@ -172,7 +222,7 @@ impl Pending {
         }
         self.bytes.extend_from_slice(&draft.bytes[..draft.tail]);
         draft.tail = 0;
-        self.large_size += draft.large.iter().map(Vec::len).sum::<usize>();
+        self.large_size += std::mem::take(&mut draft.large_size);
         self.large.append(&mut draft.large);
     }
 
@@ -220,22 +270,27 @@ impl Pending {
         Some((header, layout::record_size(length)))
     }
 
-    /// The payload of the first record, wherever it lies.
+    /// The payload of the first record, if it does not lie in a slab.
     pub fn front_payload(&self) -> &[u8] {
         let record = &self.bytes[self.start..];
         if is_large(record) {
-            return self.large.front().map(Vec::as_slice).unwrap_or_default();
+            return match self.large.front() {
+                Some(Large::Heap(payload)) => payload,
+                Some(Large::Slab(_)) | None => &[],
+            };
         }
         &record[HEADER..HEADER + word(record, record::LENGTH) as usize]
     }
 
     /// Drops `length` bytes of records from the front, no more than the first part, as fetched: one record only while payloads lie out of line.
     /// Its payload, if it is one of those.
-    pub fn advance(&mut self, length: usize) -> Option<Vec<u8>> {
-        let large = is_large(&self.bytes[self.start..])
-            .then(|| self.large.pop_front())
-            .flatten();
-        self.large_size -= large.as_ref().map_or(0, Vec::len);
+    pub fn advance(&mut self, length: usize) -> Option<Large> {
+        let record = &self.bytes[self.start..];
+        let large = is_large(record).then(|| self.large.pop_front()).flatten();
+        self.large_size -= large.as_ref().map_or(0, |large| match large {
+            Large::Heap(payload) => payload.len(),
+            Large::Slab(_) => word(record, record::B) as usize,
+        });
         self.start += length;
         if let Some(part) = self.parts.front_mut() {
             *part -= length;
@@ -243,18 +298,7 @@ impl Pending {
                 self.parts.pop_front();
             }
         }
-        if self.is_empty() {
-            // What a burst needed is not kept for as long as the connection idles.
-            if self.bytes.capacity() > 16 * 1024 {
-                self.bytes = Vec::new();
-            }
-            self.bytes.clear();
-            self.start = 0;
-        } else if self.start > 64 * 1024 && self.start > self.bytes.len() / 2 {
-            // Whoever sends faster than JavaScript handles is never waited for with nothing left.
-            self.bytes.drain(..self.start);
-            self.start = 0;
-        }
+        drop_front(&mut self.bytes, &mut self.start);
         large
     }
 
@@ -267,9 +311,10 @@ impl Pending {
     }
 }
 
-/// Whether the record that begins here has its payload out of line.
+/// Whether the payload of the record that begins here lies by itself.
 fn is_large(record: &[u8]) -> bool {
-    record.len() >= HEADER && word(record, record::KIND) >> 8 & event::OUT_OF_LINE != 0
+    let flags = event::OUT_OF_LINE | event::IN_SLAB;
+    record.len() >= HEADER && word(record, record::KIND) >> 8 & flags != 0
 }
 
 fn word(header: &[u8], index: u32) -> u32 {
@@ -348,7 +393,10 @@ mod tests {
             assert_eq!(pending.front_payload().len(), length);
             let large = pending.advance(size);
             assert_eq!(
-                large.map(|payload| payload.len()),
+                large.map(|large| match large {
+                    Large::Heap(payload) => payload.len(),
+                    Large::Slab(_) => 0,
+                }),
                 is_large.then_some(length)
             );
         }

@@ -38,6 +38,9 @@ pub enum Letter {
     Look(Arc<Shared>),
     /// The environment goes down.
     Close,
+    /// Handling it panics.
+    #[cfg(test)]
+    Bomb,
 }
 
 /// Where letters for an I/O thread are left.
@@ -49,6 +52,14 @@ pub struct Outbox {
 }
 
 impl Outbox {
+    fn new() -> Self {
+        Self {
+            mailbox: Mailbox::new(),
+            bell: Notify::new(),
+            spares: Mutex::default(),
+        }
+    }
+
     /// Leaves letters, and wakes the thread unless it is awake.
     pub fn post(&self, letters: impl IntoIterator<Item = Letter>) {
         if self.mailbox.post(letters) {
@@ -56,7 +67,7 @@ impl Outbox {
         }
     }
 
-    /// Rings if letters wait: a thread that always has something to do never parks, and would not look.
+    /// Rings if letters wait: a thread that always has something to do, for one connection or for many, never parks, and would not look.
     fn ring(&self) {
         if self.mailbox.has_letters() {
             self.bell.notify_one();
@@ -132,11 +143,7 @@ impl Drop for IoThreads {
 
 impl IoThread {
     fn start(index: usize) -> io::Result<Self> {
-        let outbox = Arc::new(Outbox {
-            mailbox: Mailbox::new(),
-            bell: Notify::new(),
-            spares: Mutex::default(),
-        });
+        let outbox = Arc::new(Outbox::new());
         let (parks, unparks) = (Arc::clone(&outbox), Arc::clone(&outbox));
         let runtime = Builder::new_current_thread()
             .enable_io()
@@ -153,14 +160,9 @@ impl IoThread {
         let handle = std::thread::Builder::new()
             .name(format!("ferrohttp-io-{index}"))
             .spawn(move || {
-                // Spawned, not blocked on itself: waking what a runtime blocks on takes a system call even on its own thread. A postman that
-                // panics loses the letters he has taken, not those that come behind: another takes his place.
-                while runtime
-                    .block_on(runtime.spawn(deliver(Arc::clone(&own))))
-                    .is_err()
-                {
-                    own.ring();
-                }
+                // Spawned, not blocked on itself: waking what a runtime blocks on takes a system call even on its own thread. That the task might
+                // have panicked is of no interest: the thread ends either way, which is all that who stops it waits for.
+                let _ = runtime.block_on(runtime.spawn(deliver(own)));
             })?;
         Ok(Self { outbox, handle })
     }
@@ -173,10 +175,20 @@ async fn deliver(outbox: Arc<Outbox>) {
         outbox.bell.notified().await;
         outbox.mailbox.take(&mut letters);
         for letter in letters.drain(..) {
+            // A panic must neither end the postman, who serves all of the thread's connections, nor lose the letters he has in hand.
+            let delivered = catch_unwind(AssertUnwindSafe(|| match &letter {
+                Letter::Arrival(shared) => drop(tokio::spawn(serve(Arc::clone(shared)))),
+                Letter::Look(shared) => look(shared),
+                Letter::Close => {}
+                #[cfg(test)]
+                Letter::Bomb => panic!("as a test wants it"),
+            }));
             match letter {
-                Letter::Arrival(shared) => drop(tokio::spawn(serve(shared))),
-                Letter::Look(shared) => look(&shared),
                 Letter::Close => return,
+                Letter::Arrival(shared) | Letter::Look(shared) if delivered.is_err() => {
+                    shared.fail(&io::ErrorKind::Other.into());
+                }
+                _ => {}
             }
         }
     }
@@ -184,15 +196,9 @@ async fn deliver(outbox: Arc<Outbox>) {
 
 /// Sends what there is to send at once; the rest is for the connection's task.
 fn look(shared: &Shared) {
-    let looked = catch_unwind(AssertUnwindSafe(|| {
-        let mut io = shared.io();
-        if shared.send(&mut io) {
-            io.wake_task();
-        }
-    }));
-    if looked.is_err() {
-        // It must not end the postman, who serves all of the thread's connections.
-        shared.fail(&io::ErrorKind::Other.into());
+    let mut io = shared.io();
+    if shared.send(&mut io) {
+        io.wake_task();
     }
 }
 
@@ -216,6 +222,8 @@ impl Future for Task {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let polled = catch_unwind(AssertUnwindSafe(|| self.poll_unguarded(context)));
         polled.unwrap_or_else(|_| {
+            // What it had drafted is nobody's.
+            DESK.set(Desk::new(RECEIVE_SIZE));
             self.fd.get_ref().fail(&io::ErrorKind::Other.into());
             Poll::Ready(())
         })
@@ -228,6 +236,7 @@ thread_local! {
 
 impl Task {
     fn poll_unguarded(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.fd.get_ref().outbox().ring();
         let mut turns = 0;
         loop {
             let turn = DESK.with_borrow_mut(|desk| {
@@ -242,6 +251,7 @@ impl Task {
                         .patience
                         .get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
                     if patience.as_mut().poll(context).is_ready() {
+                        self.fd.get_ref().give_up();
                         return Poll::Ready(());
                     }
                     ready!(self.wait_for_room(context));
@@ -256,7 +266,6 @@ impl Task {
                 Turn::More => {
                     turns += 1;
                     if turns >= TURNS {
-                        self.fd.get_ref().outbox().ring();
                         context.waker().wake_by_ref();
                         return Poll::Pending;
                     }
@@ -310,12 +319,42 @@ mod tests {
     use std::task::Waker;
 
     #[test]
+    fn a_letter_whose_handling_panics_loses_none_of_those_behind_it() {
+        let mut threads = IoThreads::default();
+        let outbox = threads.next(1).unwrap();
+        // All three are taken at once.
+        outbox.post([Letter::Bomb, Letter::Bomb, Letter::Close]);
+        let (ended, has_ended) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            threads.stop();
+            let _ = ended.send(());
+        });
+        let patience = Duration::from_secs(60);
+        assert!(has_ended.recv_timeout(patience).is_ok(), "stop() waits");
+    }
+
+    #[test]
+    fn whichever_connection_is_busy_the_thread_looks_for_letters() {
+        let outbox = Arc::new(Outbox::new());
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (shared, _far) = Shared::for_test(Arc::clone(&outbox));
+            let fd = watch(shared).unwrap();
+            let mut task = pin!(Task { fd, patience: None });
+            let mut context = Context::from_waker(Waker::noop());
+            outbox.mailbox.attend();
+            outbox.post([Letter::Close]);
+            let mut rung = pin!(outbox.bell.notified());
+            assert!(rung.as_mut().poll(&mut context).is_pending());
+            // One turn that finds nothing to do.
+            assert!(task.as_mut().poll(&mut context).is_pending());
+            assert!(rung.as_mut().poll(&mut context).is_ready());
+        });
+    }
+
+    #[test]
     fn a_thread_that_never_parks_rings_for_letters_itself() {
-        let outbox = Outbox {
-            mailbox: Mailbox::new(),
-            bell: Notify::new(),
-            spares: Mutex::default(),
-        };
+        let outbox = Outbox::new();
         let mut context = Context::from_waker(Waker::noop());
         outbox.ring();
         let mut rung = pin!(outbox.bell.notified());

@@ -1,11 +1,13 @@
 //! One connection between JavaScript's thread and its I/O thread.
 
+use super::descriptor::reset_on_close;
 use super::io_thread::{Letter, Outbox};
 use super::{Id, Inbox};
 use crate::connection::{Connection, Receiving, failure};
 use crate::driver::local;
 use crate::driver::output::Output;
 use crate::ring::records::{Draft, Header, Pending};
+use crate::ring::slabs::{Slab, VIEW_MIN};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::ops::{Deref, DerefMut};
@@ -21,6 +23,10 @@ const MOST_PENDING: usize = 256 * 1024;
 /// JavaScript's thread, before it shuts the connection down, closes it, or exits; and what the kernel refuses of them then, the I/O thread keeps until it
 /// takes it, as the kernel itself does for a socket that was closed.
 const CREDIT: usize = 64 * 1024;
+
+/// How often what is queued is sent before other connections have their turn. Each time it is all that was queued by then, which is bounded by what
+/// JavaScript hands over in one go.
+const ROUNDS: usize = 4;
 
 /// A connection that an I/O thread moves the bytes of.
 pub struct Shared {
@@ -123,7 +129,7 @@ pub struct View {
 
 /// What a turn of the I/O thread's task came to.
 pub enum Turn {
-    /// There is more to receive.
+    /// There is more to receive, or to send.
     More,
     /// Nothing to do before JavaScript's thread says so, but to wait for what [`Wait`] tells.
     Rest(Wait),
@@ -169,6 +175,23 @@ impl Shared {
             inbox,
             outbox,
         })
+    }
+
+    /// A quiet connection on one end of a socket pair, and the other end.
+    #[cfg(test)]
+    pub fn for_test(outbox: Arc<Outbox>) -> (Arc<Self>, std::os::unix::net::UnixStream) {
+        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let waker = local::Poller::new().unwrap().waker();
+        let inbox = Inbox::new(waker, crate::ring::slabs::Slabs::default());
+        let config = ferrohttp_proto::Config::default();
+        let role = ferrohttp_proto::Role::Server;
+        let proto = ferrohttp_proto::Connection::new(role, config, Instant::now());
+        let connection = Connection::new(proto, crate::driver::Transport::Threads);
+        (
+            Self::new((0, 0), connection, near.into(), inbox, outbox),
+            far,
+        )
     }
 
     /// The thread it belongs to.
@@ -239,6 +262,18 @@ impl Shared {
         owed == 0
     }
 
+    /// The I/O thread does nothing more for a connection that JavaScript has let go of: its peer has not taken what it was to get, which it must not take
+    /// for all there was.
+    pub fn give_up(&self) {
+        let _io = self.io();
+        let mut state = self.state();
+        if matches!(state.0.tenure, Tenure::Parting(_)) {
+            state.0.tenure = Tenure::Over;
+            drop(state);
+            reset_on_close(&self.stream);
+        }
+    }
+
     /// Sends what JavaScript was shown as sent, as far as the kernel takes it. True: there is more of it.
     pub fn send_owed(&self) -> bool {
         self.send(&mut self.io());
@@ -266,9 +301,11 @@ impl Shared {
     // --- system calls; the caller holds `io` -----------------------------------------------------------------------------
 
     /// Sends what is queued, as far as the kernel takes it. True: the I/O thread's task has something to wait for or to do.
+    ///
+    /// While it sends, JavaScript may queue more, as often as a fast reader makes room: after a few rounds other connections have their turn.
     pub fn send(&self, _io: &mut Io) -> bool {
         let mut was_blocked = false;
-        loop {
+        for _ in 0..ROUNDS {
             let lent = {
                 let mut state = self.state();
                 state.0.is_posted = false;
@@ -323,6 +360,10 @@ impl Shared {
                 return true;
             }
         }
+        if was_blocked && let Some(connection) = self.state().0.tenure.connection() {
+            connection.proto.stir(Instant::now());
+        }
+        true
     }
 
     /// One turn of the I/O thread's task: sends, and parses or receives once. `readable` and `writable` are asked before each system call that might find
@@ -338,7 +379,7 @@ impl Shared {
             io.task = Some(waker.clone());
         }
         self.send(&mut io);
-        let wait = {
+        let (wait, has_more) = {
             let mut guard = self.state();
             let state = &mut *guard.0;
             let wants_input = state.wants_input();
@@ -349,6 +390,7 @@ impl Shared {
                 Tenure::Over => return Turn::Over,
             };
             state.input_rests = !wants_input;
+            let has_more = state.sending == Sending::Flowing && connection.output.waits();
             if wants_input && !connection.unparsed.is_empty() {
                 let now = Instant::now();
                 connection.parse(&[], self.id, &mut desk.draft, now);
@@ -359,25 +401,51 @@ impl Shared {
                 }
                 return Turn::More;
             }
-            Wait {
+            let wait = Wait {
                 readable: wants_input,
                 writable,
-            }
+            };
+            (wait, has_more)
+        };
+        let idle = if has_more {
+            Turn::More
+        } else {
+            Turn::Rest(wait)
         };
         if !wait.readable {
-            return Turn::Rest(wait);
+            return idle;
         }
-        let Desk { buffer, draft } = desk;
-        let Some(received) = receive(&mut || (&self.stream).read(buffer)) else {
-            return Turn::Rest(wait);
+        let Desk {
+            buffer,
+            slab,
+            draft,
+        } = desk;
+        if slab.is_none() {
+            *slab = self.inbox.slabs.take();
+        }
+        let memory = slab.as_mut().map_or(&mut **buffer, Slab::bytes);
+        let Some(received) = receive(&mut || (&self.stream).read(memory)) else {
+            return idle;
         };
+        let count = received.as_ref().map_or(0, |count| *count);
+        if count >= VIEW_MIN
+            && let Some(slab) = slab
+        {
+            // It may be given away.
+            slab.clear_behind(count);
+        }
         let now = Instant::now();
         let mut guard = self.state();
         let state = &mut *guard.0;
         let Some(connection) = state.tenure.connection() else {
             return Turn::More;
         };
-        connection.take_in(received, buffer, self.id, draft, now);
+        if let Some(slab) = slab {
+            draft.begin_slab(slab);
+        }
+        let memory = slab.as_mut().map_or(&mut **buffer, Slab::bytes);
+        connection.take_in(received, memory, self.id, draft, now);
+        *slab = slab.take().and_then(|slab| draft.end_slab(slab));
         let tells = state.keep(draft);
         drop(guard);
         if tells {
@@ -546,7 +614,9 @@ const TAKEN: &str = "a connection is taken back only together with its slot";
 
 /// What an I/O thread works with, one connection at a time.
 pub struct Desk {
+    /// Where there is no slab to receive into.
     buffer: Box<[u8]>,
+    slab: Option<Slab>,
     draft: Draft,
 }
 
@@ -555,6 +625,7 @@ impl Desk {
     pub fn new(size: usize) -> Self {
         Self {
             buffer: vec![0; size].into_boxed_slice(),
+            slab: None,
             draft: Draft::new(3 * size),
         }
     }
