@@ -1,7 +1,8 @@
 'use strict';
 
 // The package for this platform, in a folder of its own. In place of lib/ it holds all its CommonJS modules in one file, which loads in
-// about half the time. Each file of lib/ is still there by its name, as a line that asks for its module in that one.
+// about half the time, and V8's code of it for the pinned Nodes. Each file of lib/ is still there by its name, as a line that asks for its module
+// in that one.
 
 const fs = require('node:fs');
 const path = require('node:path');
