@@ -8,7 +8,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { after, before, test } = require('node:test');
-const { nodeBinary } = require('../test/node-binary.js');
+const { nodeBinary, nodeVersion } = require('../test/node-binary.js');
 const { ROOT, run } = require('./support/child.js');
 const { stock } = require('./support/http.js');
 
@@ -103,3 +103,85 @@ for (const major of MAJORS) {
     }
   });
 }
+
+/** Says of each script that is compiled with code at hand whether V8 took it. */
+const SPY = `
+  const vm = require('node:vm');
+  vm.Script = class extends vm.Script {
+    constructor(text, options) {
+      super(text, options);
+      if (options.cachedData) console.log('taken: ' + !this.cachedDataRejected);
+    }
+  };`;
+
+/** @param {number} major @returns {string} where the package's code for this Node lies */
+function codeFile(major) {
+  return path.join(folder, `node_modules/ferrohttp/lib/internal/code-v${nodeVersion(major)}`);
+}
+
+/** What only goes on with the package's modules loaded once, and in the right place. */
+const ONCE = `
+  const http = require('ferrohttp');
+  const assert = require('node:assert');
+  const lib = require('node:path').resolve('node_modules/ferrohttp/lib');
+  assert.strictEqual(require(lib + '/server.js').Server, http.Server);
+  try { http.createServer('no options') } catch (error) { console.log(/[\\w.]+:\\d+:\\d+/.exec(error.stack.replace(/.*errors.*/g, ''))[0]) }
+  ${ROUND_TRIP}`;
+
+for (const major of MAJORS) {
+  test(`V8's code is taken in Node ${major}, and changes nothing`, options, async () => {
+    const [taken, place, answer] = (await program(major, ['-e', SPY + ONCE])).split('\n');
+    assert.strictEqual(taken, 'taken: true');
+    assert.match(place, /^modules\.js:\d+:\d+$/);
+    assert.strictEqual(answer, 'answer to /x');
+
+    // V8 with other flags makes other code.
+    assert.strictEqual(
+      await program(major, ['--stack-size=900', '-e', SPY + ONCE]),
+      `taken: false\n${place}\nanswer to /x\n`,
+    );
+
+    const thread = `new (require('node:worker_threads').Worker)(${JSON.stringify(SPY + ONCE)}, { eval: true });`;
+    assert.strictEqual(await program(major, ['-e', thread]), `taken: true\n${place}\nanswer to /x\n`);
+  });
+
+  test(`code of another build, and damaged code, is not taken in Node ${major}`, options, async () => {
+    const file = codeFile(major);
+    const contents = fs.readFileSync(file);
+    try {
+      fs.writeFileSync(file, Buffer.concat([Buffer.from('['), contents]));
+      const without = await program(major, ['-e', SPY + ONCE]);
+      assert.match(without, /^modules\.js:\d+:\d+\nanswer to \/x\n$/);
+      fs.writeFileSync(file, contents.subarray(0, -1000));
+      assert.strictEqual(await program(major, ['-e', SPY + ONCE]), `taken: false\n${without}`);
+      fs.rmSync(file);
+      assert.strictEqual(await program(major, ['-e', SPY + ONCE]), without);
+    } finally {
+      fs.writeFileSync(file, contents);
+    }
+  });
+}
+
+test('in a context of its own the package is loaded by the loader of that context', options, async () => {
+  // As jest does it.
+  const jest = `
+    const fs = require('node:fs');
+    const path = require('node:path');
+    const vm = require('node:vm');
+    const context = vm.createContext({ process, Buffer, URL, clearInterval, clearTimeout, setImmediate, setInterval, setTimeout });
+    const loaded = {};
+    function load(file) {
+      if (loaded[file]) return loaded[file].exports;
+      const module = (loaded[file] = { exports: {} });
+      const parameters = ['exports', 'require', 'module', '__filename', '__dirname'];
+      const compiled = vm.compileFunction(fs.readFileSync(file, 'utf8'), parameters, { parsingContext: context });
+      const inner = (id) => (path.isAbsolute(id) && id.endsWith('.js') ? load(id) : require(id));
+      inner.cache = {};
+      compiled.call(module.exports, module.exports, inner, module, file, path.dirname(file));
+      return module.exports;
+    }
+    const http = load(path.resolve('node_modules/ferrohttp/index.js'));
+    console.log(Object.getPrototypeOf(http.createServer) === vm.runInContext('Function.prototype', context));
+    ${ROUND_TRIP}`;
+  assert.strictEqual(await program(24, ['-e', jest]), 'true\nanswer to /x\n');
+});

@@ -11,15 +11,24 @@ const { validateBoolean, validateFunction, validateInteger, validateObject, vali
  * read again whenever they are needed: users change them on a running server.
  */
 
-/** The host's own defaults, so that they follow the Node version: milliseconds, and limits. */
-const {
-  connectionsCheckingInterval = 30_000,
-  headersTimeout = 60_000,
-  keepAliveTimeout = 5_000,
-  // Node 20 adds as much, without a property to say so.
-  keepAliveTimeoutBuffer = 1000,
-  requestTimeout = 300_000,
-} = /** @type {any} */ (new http.Server());
+/**
+ * The host's own defaults, so that they follow the Node version: milliseconds, and limits. Undefined until there is a Server: to make one of the
+ * host's is a tenth of what loading all these modules takes.
+ * @type {any}
+ */
+let defaults;
+
+function defaultsOfHost() {
+  const {
+    connectionsCheckingInterval = 30_000,
+    headersTimeout = 60_000,
+    keepAliveTimeout = 5_000,
+    // Node 20 adds as much, without a property to say so.
+    keepAliveTimeoutBuffer = 1000,
+    requestTimeout = 300_000,
+  } = /** @type {any} */ (new http.Server());
+  return { connectionsCheckingInterval, headersTimeout, keepAliveTimeout, keepAliveTimeoutBuffer, requestTimeout };
+}
 
 const HTTP_VALIDATIONS = ['strict', 'relaxed', 'insecure'];
 
@@ -77,22 +86,28 @@ function storeConnectionOptions(server, options) {
  * @param {any} options
  */
 function storeTimeouts(server, options) {
-  server.requestTimeout = option(options.requestTimeout, requestTimeout, validateInteger, 'requestTimeout');
-  const most = Math.min(headersTimeout, server.requestTimeout);
+  defaults ??= defaultsOfHost();
+  server.requestTimeout = option(options.requestTimeout, defaults.requestTimeout, validateInteger, 'requestTimeout');
+  const most = Math.min(defaults.headersTimeout, server.requestTimeout);
   server.headersTimeout = option(options.headersTimeout, most, validateInteger, 'headersTimeout');
   if (server.requestTimeout > 0 && server.headersTimeout > server.requestTimeout) {
     throw new codes.ERR_OUT_OF_RANGE('headersTimeout', '<= requestTimeout', options.headersTimeout);
   }
-  server.keepAliveTimeout = option(options.keepAliveTimeout, keepAliveTimeout, validateInteger, 'keepAliveTimeout');
+  server.keepAliveTimeout = option(
+    options.keepAliveTimeout,
+    defaults.keepAliveTimeout,
+    validateInteger,
+    'keepAliveTimeout',
+  );
   server.keepAliveTimeoutBuffer = option(
     options.keepAliveTimeoutBuffer,
-    keepAliveTimeoutBuffer,
+    defaults.keepAliveTimeoutBuffer,
     validateInteger,
     'keepAliveTimeoutBuffer',
   );
   server.connectionsCheckingInterval = option(
     options.connectionsCheckingInterval,
-    connectionsCheckingInterval,
+    defaults.connectionsCheckingInterval,
     validateInteger,
     'connectionsCheckingInterval',
   );

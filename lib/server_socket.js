@@ -16,12 +16,13 @@ function refusal(status) {
   return Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`, 'latin1');
 }
 
-const BAD_REQUEST = refusal(400);
-/** What is answered to a request that could not be read, by its error's code. @type {Record<string, Buffer>} */
+/** The status of what is answered to a request that could not be read, by its error's code; else it is 400. @type {Record<string, number>} */
 const REFUSALS = {
-  ERR_HTTP_REQUEST_TIMEOUT: refusal(408),
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: refusal(413),
-  HPE_HEADER_OVERFLOW: refusal(431),
+  // What an error's code may be named by chance is not inherited.
+  __proto__: null,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  HPE_HEADER_OVERFLOW: 431,
 };
 
 function noop() {}
@@ -38,7 +39,7 @@ function socketOnError(err) {
 
   // In the middle of a response anything written would pass for a part of it.
   if (this.writable && !this._httpMessage?._headerSent) {
-    this.write(REFUSALS[err.code ?? ''] ?? BAD_REQUEST);
+    this.write(refusal(REFUSALS[err.code ?? ''] ?? 400));
     this[kServerConnection]?.conn.flush();
   }
   this.destroy(err);

@@ -1,18 +1,20 @@
 'use strict';
 
 // The package for this platform, in a folder of its own. In place of lib/ it holds all its CommonJS modules in one file, which loads in
-// about half the time. Each file of lib/ is still there by its name, as a line that asks for its module in that one.
+// about half the time, and V8's code of it for the pinned Nodes. Each file of lib/ is still there by its name, as a line that asks for its module
+// in that one.
 
 const fs = require('node:fs');
 const path = require('node:path');
 const { ensureBuilt } = require('./prepare');
-const { ROOT } = require('./process');
+const { ROOT, must } = require('./process');
+const { MAJORS, nodeBinary } = require('../test/node-binary');
 
 /** What npm takes along by itself. */
 const ALWAYS = ['README.md', 'LICENSE'];
 
 /** Where the one file lies: beside native.js, which looks for the addon from its own folder. */
-const BUNDLE = 'lib/internal/bundle.js';
+const MODULES = 'lib/internal/modules.js';
 
 /** Registering loads its files under their own names, as Node's loader needs paths and URLs of them. */
 const APART = 'lib/register';
@@ -52,6 +54,21 @@ function namedAsWritten(text) {
 }
 
 /**
+ * Takes comments and indentation away, a quarter of what is to be read when it is loaded. Line breaks stay: places in stack traces are to be found.
+ * @param {string} text
+ * @throws when that changes more than the looks, as in a string of several lines
+ */
+function withoutMargin(text) {
+  const { transformSync } = require('esbuild');
+  const bare = text.replace(/^ *\/\*\*[\s\S]*?\*\/\n|^ *\/\/.*\n|^ +/gm, '');
+  const [before, after] = [text, bare].map((code) => transformSync(code, { minifyWhitespace: true }).code);
+  if (before !== after) throw new Error('the bundle does not mean the same without its indentation');
+  // It is read so.
+  if (!Buffer.from(bare, 'latin1').equals(Buffer.from(bare))) throw new Error('the bundle is not all ASCII');
+  return bare;
+}
+
+/**
  * Writes the bundle, and the files that refer to it.
  * @param {string} target the package's folder, in which lib/ and index.js stand already
  */
@@ -68,13 +85,40 @@ async function bundle(target) {
     target: 'node20',
     logLevel: 'warning',
   });
-  fs.writeFileSync(path.join(target, BUNDLE), calledAtOnce(namedAsWritten(outputFiles[0].text)));
+  fs.writeFileSync(path.join(target, MODULES), withoutMargin(calledAtOnce(namedAsWritten(outputFiles[0].text))));
+  fs.cpSync(path.join(__dirname, 'package/index.js'), path.join(target, 'index.js'));
   for (const file of modules) {
-    const from = path.posix.relative(path.posix.dirname(file), BUNDLE);
-    const specifier = from.startsWith('.') ? from : `./${from}`;
-    const text = `'use strict';\n\nmodule.exports = require('${specifier}')['${file}']();\n`;
+    if (file === 'index.js') continue;
+    const [index, from] = ['index.js', MODULES].map((to) => {
+      const specifier = path.posix.relative(path.posix.dirname(file), to);
+      return specifier.startsWith('.') ? specifier : `./${specifier}`;
+    });
+    const text = `'use strict';\n\nrequire('${index}');\nmodule.exports = require('${from}')['${file}']();\n`;
     fs.writeFileSync(path.join(target, file), text);
   }
+}
+
+/**
+ * Writes the code that each pinned Node's V8 makes of the modules. Without, the package loads as well, only slower.
+ * @param {string} target the package's folder, complete
+ */
+async function addCode(target) {
+  for (const command of pinnedNodes()) {
+    await must(command, [path.join(__dirname, 'code_cache.js'), target], { stdout: 'hidden' });
+  }
+}
+
+/** @returns {string[]} paths of those that there are */
+function pinnedNodes() {
+  return MAJORS.flatMap((major) => {
+    try {
+      return [nodeBinary(major)];
+    } catch (error) {
+      if (process.env.CI) throw error;
+      console.error(`── no code for Node ${major}. ${/** @type {Error} */ (error).message}`);
+      return [];
+    }
+  });
 }
 
 /**
@@ -90,6 +134,7 @@ async function stage() {
     fs.cpSync(path.join(ROOT, name), path.join(target, name), { recursive: true });
   }
   await bundle(target);
+  await addCode(target);
   // These are the workshop's.
   delete manifest.scripts;
   delete manifest.devDependencies;
