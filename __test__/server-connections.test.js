@@ -197,6 +197,16 @@ test('who is slow to read his answer is not idle, and has all of keepAliveTimeou
   assert.ok(received > body.length, `${received} bytes`);
 });
 
+test('who sends his FIN along with the request has the answer that is given in the next turn', options, async (t) => {
+  const server = http.createServer((_req, res) => setImmediate(() => res.end('in time')));
+  const port = await listen(t, server);
+  const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  await once(socket, 'connect');
+  // The server's turn comes when both are there.
+  socket.end(GET);
+  assert.match(String(await socket.reduce((text, part) => text + part, '')), /in time$/);
+});
+
 test('setTimeout destroys a silent connection, or asks the listener', options, async (t) => {
   const server = http.createServer((_req, res) => res.write('begun'));
   server.setTimeout(100);

@@ -261,6 +261,48 @@ test('who listens hears that a response has been sent before what was asked for 
   assert.deepStrictEqual(order, ['first', 'second', 'finish', 'tick', 'reaction']);
 });
 
+test(
+  'who listens hears that a response has been sent behind the ticks that were asked for before end()',
+  options,
+  async (t) => {
+    /** @type {string[]} */
+    const order = [];
+    const note = (/** @type {string} */ what) => () => order.push(what);
+    await answer(t, (_req, res) => {
+      setImmediate(() => {
+        res.flushHeaders();
+        process.nextTick(note('before'));
+        res.on('finish', note('finish'));
+        res.end('x');
+        process.nextTick(note('behind'));
+      });
+    });
+    assert.deepStrictEqual(order, ['before', 'finish', 'behind']);
+  },
+);
+
+test(
+  'a write beyond the high-water mark is followed by drain and then by its callback, and what is written until then waits too',
+  options,
+  async (t) => {
+    /** @type {string[]} */
+    const order = [];
+    await answer(t, (_req, res) => {
+      assert.strictEqual(
+        res.write(Buffer.alloc(100_000), () => order.push('called')),
+        false,
+      );
+      assert.strictEqual(res.write('more'), false);
+      res.on('drain', () => {
+        order.push('drain');
+        assert.strictEqual(res.writableNeedDrain, false);
+        res.end();
+      });
+    });
+    assert.deepStrictEqual(order, ['drain', 'called']);
+  },
+);
+
 test('of pipelined responses each is done with before the next has been sent', options, async (t) => {
   const order = [];
   const server = http.createServer((req, res) => {

@@ -159,7 +159,7 @@ function toConnection(msg, connection, head, kind, data, encoding, callback) {
   }
   if (head !== '') connection.sendHead(headAsSent(msg, head, kind, data, encoding), framingOf(msg), expectOf(msg));
   if (empty && callback === null) return true;
-  if (kind === KIND.BODY && msg._header !== null && !empty) return connection.sendBody(data, encoding, callback);
+  if (kind === KIND.BODY && msg._header !== null) return connection.sendBody(data, encoding, callback);
   return connection.sendRaw(data, encoding, callback);
 }
 

@@ -376,6 +376,7 @@ impl Engine {
     /// Collects readiness; called when the poller's descriptor is readable.
     pub fn collect(&mut self) {
         self.now = Instant::now();
+        self.events.begin_turn();
         self.send_off_arrivals();
         loop {
             let Self {

@@ -109,7 +109,9 @@ class Connection {
     this.failure = null;
     /** A client's, let go of: the rest of what was read together is told all the same. */
     this.lingers = false;
-    /** A client's: which reading (`ring.reading`) brought the end of the last response. */
+    /** In which turn of the event loop (`ring.turn`) something came last. */
+    this.readIn = -1;
+    /** A client's: which reading brought the end of the last response. */
     this.completedIn = -1;
     /** Where events go that must not be told now. @type {import('./later').Instead | null} */
     this.later = null;
@@ -319,10 +321,10 @@ class Connection {
       const isBelowMark = this.isBelowMark(bytes.byteLength);
       ring.flushWith(this, this.marked(kindAndFlags, sent), bytes);
       this.written(kind, 0, sent);
-      return isBelowMark || this.oweDrain();
+      return isBelowMark ? this.owedDrain === null : this.oweDrain();
     }
     // What the coding adds counts too: those who write little at a time are told to wait as soon as by Node.
-    const coding = kind === COMMAND.BODY && this.isChunked ? data.length.toString(16).length + 4 : 0;
+    const coding = kind === COMMAND.BODY && this.isChunked && data.length > 0 ? data.length.toString(16).length + 4 : 0;
     return this.written(kind, data.length + coding, sent);
   }
 
@@ -360,7 +362,7 @@ class Connection {
     } else if (sent != null || this.transport instanceof Fed) {
       this.awaitOutput();
     }
-    return isBelowMark || this.oweDrain();
+    return isBelowMark ? this.owedDrain === null : this.oweDrain();
   }
 
   /** Whether `size` more bytes leave the queue below the stream's high-water mark. */
@@ -376,6 +378,7 @@ class Connection {
   /** The writer was told to wait. */
   oweDrain() {
     this.owedDrain = new AsyncResource('HTTPOUTGOINGMESSAGE');
+    process.nextTick(ring.hurry);
     this.awaitOutput();
     return false;
   }

@@ -4,6 +4,7 @@
 
 const { getSystemErrorName } = require('node:util');
 const { EVENT, HEAD, TIMEOUT } = require('./layout');
+const ring = require('./ring');
 
 /** @typedef {any} Connection the class of connection.js, which requires this file */
 
@@ -28,6 +29,12 @@ const TIMEOUT_NAMES = {
 function onEvent(connection, kind, flags, a, b, bytes, start, end) {
   const { resource, socket } = connection;
   if (socket.timeout) socket._unrefTimer();
+  if (kind === EVENT.END && connection.readIn === ring.turn) {
+    // libuv reads the end of a stream in another turn than what stood before it: an answer that is given in between is sent.
+    setImmediate(tellEnd, connection, connection.transport);
+    return;
+  }
+  connection.readIn = ring.turn;
   switch (kind) {
     case EVENT.HEAD:
       resource.runInAsyncScope(callHead, null, connection, bytes.latin1Slice(start, end), flags, a, b);
@@ -140,6 +147,11 @@ function tellDrain(connection, resource) {
 
 function emitDrain(socket) {
   socket.emit('drain');
+}
+
+/** @param {Connection} connection @param {any} transport the one that has met the end: another meets it itself */
+function tellEnd(connection, transport) {
+  if (connection.transport === transport) connection.resource.runInAsyncScope(endSocket, null, connection.socket);
 }
 
 /** What net does at the end of a stream. */

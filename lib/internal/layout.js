@@ -18,7 +18,8 @@ module.exports = {
     HEAD: 1,
     BACKLOG: 2,
     BATCHES: 3,
-    START: 16,
+    TURN: 4,
+    START: 24,
   },
   EVENT: {
     HEAD: 1,

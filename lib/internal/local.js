@@ -69,6 +69,8 @@ class Local {
     const reached = ring.figure(connection, TABLE.SENT);
     const { socket } = connection;
     const message = socket._httpMessage;
+    // As by a stream: before those who wait for what they have written.
+    if (ring.figure(connection, TABLE.QUEUED) === 0) connection.emitDrain();
     while (marks.tellNext(reached)) {
       if (connection.transport !== this) return;
       // Node writes the next message when this one is done with: who listens to that one hears it in another tick.

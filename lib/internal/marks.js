@@ -58,6 +58,8 @@ class Marks {
     this.first = null;
     /** @type {Mark | null} */
     this.last = null;
+    /** Among those who wait is one who listens. */
+    this.isHeard = false;
     /** How many were called, to be compared with the engine's count. */
     this.told = 0;
     /** Calls that wait for their tick. */
@@ -70,12 +72,13 @@ class Marks {
 
   /**
    * @param {Sent} sent
-   * @returns {boolean} whether somebody listens
+   * @returns {boolean} whether somebody listens, he or one who waits already
    */
   add(sent) {
     // Called in the context of the write, as by a stream: also when nobody listens yet, as the tick in which it is told may be another message's.
     this.append(new Mark(sent));
-    return isHeard(sent);
+    if (!this.isHeard) this.isHeard = isHeard(sent);
+    return this.isHeard;
   }
 
   /** @param {Mark} mark */
@@ -92,7 +95,10 @@ class Marks {
       this.first = mark.next;
       mark.next = null;
       // A connection that idles must not keep its last message, and all that its user has put there.
-      if (this.first === null) this.last = null;
+      if (this.first === null) {
+        this.last = null;
+        this.isHeard = false;
+      }
     }
     return mark;
   }

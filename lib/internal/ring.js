@@ -47,7 +47,20 @@ let epoch = 0;
 let inBatch = false;
 /** A record is being handled. */
 let isDispatching = false;
-let isScheduled = false;
+/** What a tick is asked for. */
+const TICK = Object.freeze({
+  NONE: 0,
+  /** To flush, by the command written last. */
+  NEW: 1,
+  /** To flush; others may have asked for ticks since. */
+  FLUSH: 2,
+  /** To tell those who wait for it that what has been written is sent. */
+  TELL: 3,
+  /** Two of them: one to flush, and one behind it to tell. */
+  FLUSH_AND_TELL: 4,
+});
+/** A TICK. @type {number} */
+let asked = TICK.NONE;
 let eagerTurns = 0;
 
 // `process` and `performance` are accessors of the global object, which cost more for each connection than what is asked of them.
@@ -83,7 +96,7 @@ function commit(connection, kindAndFlags, length, a) {
   commandWords[word + RECORD.A] = a;
   commandWords[word + RECORD.B] = 0;
   position += (HEADER + length + RECORD.ALIGN - 1) & ~(RECORD.ALIGN - 1);
-  if (!inBatch && !isScheduled) schedule();
+  askToFlush();
 }
 
 /** Writes text at a byte offset of the ring; the bytes written, or -1 for an encoding that only Buffer knows. */
@@ -172,18 +185,32 @@ function flushWith(connection, kindAndFlags, payload) {
   position = 0;
   epoch++;
   engine.flushWith(length, kindAndFlags, connection.slot, connection.generation, payload);
-  if (!inBatch && !isScheduled) schedule();
+  askToFlush();
 }
 
-/** Flushes when the current callback and its earlier ticks are over. */
-function schedule() {
-  isScheduled = true;
+/** A command was written: it is sent with its batch, or when the current callback and its earlier ticks are over. */
+function askToFlush() {
+  if (asked === TICK.NEW) asked = TICK.FLUSH;
+  else if (asked === TICK.NONE && !inBatch) ask(TICK.NEW);
+}
+
+/** @param {number} what TICK */
+function ask(what) {
+  asked = what;
   process.nextTick(onTick);
 }
 
 function onTick() {
-  isScheduled = false;
-  tellInTick(inBatch ? sendInBatch : batchOfTick);
+  const forWhat = asked;
+  if (forWhat === TICK.FLUSH_AND_TELL) {
+    asked = TICK.TELL;
+    flush();
+    return;
+  }
+  asked = TICK.NONE;
+  const run = inBatch ? sendInBatch : batchOfTick;
+  if (forWhat === TICK.TELL) tellInTick(run);
+  else run();
 }
 
 function batchOfTick() {
@@ -198,19 +225,28 @@ function sendInBatch() {
     flush();
     settle();
   } finally {
-    if (awaiting.length > 0) hurry();
+    if (awaiting.length > 0 && asked === TICK.NONE) ask(TICK.FLUSH);
   }
 }
 
-/** Flushes in a tick, also in the midst of a batch. */
+/**
+ * Flushes, also in the midst of a batch: somebody waits to hear that what was written last has been sent. He hears it in a tick that is asked for
+ * now, as Node asks for it when it sends: behind the ticks of others who have asked before.
+ */
 function hurry() {
-  if (!isScheduled) schedule();
+  if (asked === TICK.NONE) {
+    ask(TICK.TELL);
+  } else if (asked === TICK.NEW) {
+    asked = TICK.TELL;
+  } else if (asked === TICK.FLUSH) {
+    ask(TICK.FLUSH_AND_TELL);
+  }
 }
 
 /** Has `connection.settle()` called after the next flush. */
 function awaitOutput(connection) {
   awaiting.push(connection);
-  if (!inBatch && !isScheduled) schedule();
+  if (!inBatch && asked === TICK.NONE) ask(TICK.FLUSH);
 }
 
 function settle() {
@@ -287,7 +323,7 @@ function batch(fromLoop) {
     inBatch = false;
     isDispatching = false;
     // An exception ended it early: the rest comes with the next tick, behind 'uncaughtException'.
-    if (!isScheduled && (position > 0 || awaiting.length > 0 || hasEvents())) schedule();
+    if (asked === TICK.NONE && (position > 0 || awaiting.length > 0 || hasEvents())) ask(TICK.FLUSH);
   }
 }
 
@@ -489,6 +525,10 @@ module.exports = {
   readEventsNow,
   get reading() {
     return reading;
+  },
+  /** Numbers the turns of the event loop, as far as the engine takes part in them. */
+  get turn() {
+    return eventWords[RING.TURN];
   },
   /** Whether what is numbered `reading` is being told of right now. */
   get isReading() {

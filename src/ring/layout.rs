@@ -42,8 +42,10 @@ layout! {
         BACKLOG = 2;
         /// Counts the batches that JavaScript began: a call that does not move it ran no JavaScript.
         BATCHES = 3;
+        /// Counts the turns of the event loop in which readiness was collected (written by Rust).
+        TURN = 4;
         /// Byte offset of the first record.
-        START = 16;
+        START = 24;
     }
     /// Kinds of event records.
     event "EVENT" {
