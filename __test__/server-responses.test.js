@@ -103,6 +103,8 @@ test('headers that would split a response are refused', options, async (t) => {
     assert.throws(() => res.setHeader('X-Bad', 'a\r\nSet-Cookie: b'), { code: 'ERR_INVALID_CHAR' });
     assert.throws(() => res.setHeader('X Bad', 'a'), { code: 'ERR_INVALID_HTTP_TOKEN' });
     assert.throws(() => res.writeHead(200, 'a\r\nb'), { code: 'ERR_INVALID_CHAR' });
+    // What was refused is not remembered as a line that was composed.
+    assert.throws(() => res.writeHead(200, 'a\r\nb'), { code: 'ERR_INVALID_CHAR' });
     assert.throws(() => res.writeHead(42), { code: 'ERR_HTTP_INVALID_STATUS_CODE' });
     res.statusCode = 200;
     res.statusMessage = 'OK';

@@ -168,7 +168,10 @@ class Head {
     } else if (msg.maxRequestsOnConnectionReached) {
       this.text += 'Connection: close\r\n';
     } else {
-      this.text += msg._keepAliveTimeout && msg._defaultKeepAlive ? keepAliveLines(msg) : KEEP_ALIVE;
+      this.text +=
+        msg._keepAliveTimeout && msg._defaultKeepAlive
+          ? keepAliveLines(msg._keepAliveTimeout, msg._maxRequestsPerSocket)
+          : KEEP_ALIVE;
     }
   }
 
@@ -204,47 +207,36 @@ function recode(value) {
 
 const KEEP_ALIVE = `Connection: keep-alive${CRLF}`;
 
-// Lines that most messages have alike are kept as they were last: to compose them costs as much as all the rest of a head.
-
-let keepAliveText = '';
-let keepAliveTimeout = Number.NaN;
-let keepAliveMax = 0;
-
-/** @param {any} msg */
-function keepAliveLines(msg) {
-  const max = ~~msg._maxRequestsPerSocket;
-  if (msg._keepAliveTimeout !== keepAliveTimeout || max !== keepAliveMax) {
-    keepAliveTimeout = msg._keepAliveTimeout;
-    keepAliveMax = max;
-    const seconds = Math.floor(keepAliveTimeout / 1000);
-    keepAliveText = `${KEEP_ALIVE}Keep-Alive: timeout=${seconds}${max > 0 ? `, max=${msg._maxRequestsPerSocket}` : ''}${CRLF}`;
-  }
-  return keepAliveText;
+/**
+ * A composer of lines that most messages have alike: one that is like the one before is not composed again, which costs as much as all the rest
+ * of a head.
+ * @param {(first: any, second: any) => string} compose
+ * @returns {(first: any, second?: any) => string}
+ */
+function remembering(compose) {
+  /** @type {any} */
+  let lastFirst;
+  /** @type {any} */
+  let lastSecond;
+  let line = '';
+  return (first, second) => {
+    if (first !== lastFirst || second !== lastSecond) {
+      line = compose(first, second);
+      lastFirst = first;
+      lastSecond = second;
+    }
+    return line;
+  };
 }
 
-let dateText = '';
-let date = '';
+const keepAliveLines = remembering((timeout, most) => {
+  const max = ~~most > 0 ? `, max=${most}` : '';
+  return `${KEEP_ALIVE}Keep-Alive: timeout=${Math.floor(timeout / 1000)}${max}${CRLF}`;
+});
 
-function dateLine() {
-  const now = utcDate();
-  if (now !== date) {
-    date = now;
-    dateText = `Date: ${now}${CRLF}`;
-  }
-  return dateText;
-}
+const dateLine = remembering((date) => `Date: ${date}${CRLF}`);
 
-let contentLengthText = '';
-let contentLength = -1;
-
-/** @param {number} length */
-function contentLengthLine(length) {
-  if (length !== contentLength) {
-    contentLength = length;
-    contentLengthText = `Content-Length: ${length}${CRLF}`;
-  }
-  return contentLengthText;
-}
+const contentLengthLine = remembering((length) => `Content-Length: ${length}${CRLF}`);
 
 /**
  * Writes a message's head into `_header`, and sets what follows from it: `_last`, `chunkedEncoding`, `shouldKeepAlive`.
@@ -261,7 +253,7 @@ function writeHead(msg, startLine, headers) {
       for (const lower in headers) head.add(headers[lower][0], lower, headers[lower][1], CHECKED);
     else head.addUserFields(headers);
   }
-  if (msg.sendDate && (head.has & HAS.DATE) === 0) head.text += dateLine();
+  if (msg.sendDate && (head.has & HAS.DATE) === 0) head.text += dateLine(utcDate());
 
   // These have no body: peers would take a last chunk for the next message.
   if (msg.chunkedEncoding && (msg.statusCode === 204 || msg.statusCode === 304)) {
@@ -286,4 +278,4 @@ function parseUniqueHeadersOption(names) {
   return Array.isArray(names) ? new Set(names.map((name) => name.toLowerCase())) : null;
 }
 
-module.exports = { isBadValue, kUniqueHeaders, parseUniqueHeadersOption, writeHead };
+module.exports = { isBadValue, kUniqueHeaders, parseUniqueHeadersOption, remembering, writeHead };

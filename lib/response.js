@@ -5,6 +5,7 @@ const host = require('./internal/host');
 
 const { _checkInvalidHeaderChar: checkInvalidHeaderChar, chunkExpression, kOutHeaders } = require('./common');
 const { codes } = require('./errors');
+const { remembering } = require('./head');
 const { hide } = require('./inspect');
 const { kFinished, OutgoingMessage, validateHeaderName, validateHeaderValue } = require('./outgoing');
 const { validateInteger, validateLinkHeaderValue, validateObject } = require('./validators');
@@ -180,23 +181,11 @@ function mergeHeaders(res, fields) {
   }
 }
 
-let lastStatus = 0;
-let lastMessage = '';
-let lastStatusLine = '';
-
-/**
- * One that is like the one before is not composed again.
- * @param {number} status
- * @param {string} message
- */
-function statusLine(status, message) {
-  if (status !== lastStatus || message !== lastMessage) {
-    lastStatusLine = `HTTP/1.1 ${status} ${message}\r\n`;
-    lastStatus = status;
-    lastMessage = message;
-  }
-  return lastStatusLine;
-}
+/** @throws {TypeError} ERR_INVALID_CHAR */
+const statusLine = remembering((status, message) => {
+  if (checkInvalidHeaderChar(message)) throw new codes.ERR_INVALID_CHAR('statusMessage');
+  return `HTTP/1.1 ${status} ${message}\r\n`;
+});
 
 /**
  * @param {any} statusCode
@@ -221,14 +210,14 @@ ServerResponse.prototype.writeHead = function writeHead(statusCode, reason, head
     mergeHeaders(this, fields);
     fields = this[kOutHeaders];
   }
-  if (checkInvalidHeaderChar(this.statusMessage)) throw new codes.ERR_INVALID_CHAR('statusMessage');
+  const startLine = statusLine(status, `${this.statusMessage}`);
 
   // RFC 9110, sections 15.2, 15.3.5 and 15.4.5: these end with their head.
   if (status < 200 || status === 204 || status === 304) this._hasBody = false;
   // The client may send its body without having been asked for it: what follows on the wire is anybody's guess.
   if (this._expect_continue && !this._sent100) this.shouldKeepAlive = false;
 
-  this._storeHeader(statusLine(status, `${this.statusMessage}`), fields);
+  this._storeHeader(startLine, fields);
   return this;
 };
 

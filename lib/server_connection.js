@@ -480,21 +480,24 @@ class ServerConnection {
     else if (!isUntouched(req)) req.on('end', clearIncoming);
   }
 
+  /** Nothing that is still read on it concerns its Server. */
+  giveUp() {
+    this.free();
+    this.conn.handler = DEAF;
+    this.socket.parser = null;
+  }
+
   /** The socket's descriptor goes to another process, which will answer: this one's response has no socket any more. */
   onTaken() {
     const { socket } = this;
-    this.free();
-    this.conn.handler = DEAF;
-    socket.parser = null;
+    this.giveUp();
     socket._httpMessage?.detachSocket(socket);
   }
 
   /** The socket has closed: what was going on on it is off. */
   abort() {
     const { unanswered, waiting } = this;
-    this.free();
-    this.conn.handler = DEAF;
-    this.socket.parser = null;
+    this.giveUp();
     this.unanswered = [];
     this.waiting = [];
     for (const req of unanswered) req.destroy(new ConnResetException('aborted'));

@@ -38,8 +38,8 @@ function endTheirTick() {
 /** Of an AsyncResource that is called once. */
 const MANUAL = { requireManualDestroy: true };
 
-/** @param {Sent} sent */
-const hasListeners = (sent) => typeof sent === 'function' || sent[kIsHeard]();
+/** Of a function, which its caller waits for, as of a message. @param {Sent} sent */
+const isHeard = (sent) => typeof sent === 'function' || sent[kIsHeard]();
 
 /** Somebody who waits, and the context to call him in. They are a list: an array that is pushed to and shifted from is made anew for each. */
 class Mark extends AsyncResource {
@@ -77,7 +77,7 @@ class Marks {
   add(sent) {
     // Called in the context of the write, as by a stream: also when nobody listens yet, as the tick in which it is told may be another message's.
     this.append(new Mark(sent));
-    if (!this.isHeard) this.isHeard = hasListeners(sent);
+    if (!this.isHeard) this.isHeard = isHeard(sent);
     return this.isHeard;
   }
 
@@ -138,7 +138,7 @@ class Marks {
   tell(mark, error) {
     const waits = this.ticks > 0;
     this.ticks++;
-    if (!waits && (isTheirTick || !hasListeners(mark.sent))) {
+    if (!waits && (isTheirTick || !isHeard(mark.sent))) {
       mark.runInAsyncScope(call, null, this, mark, error);
       return;
     }
