@@ -214,8 +214,9 @@ const KEEP_ALIVE = `Connection: keep-alive${CRLF}`;
  * @returns {(first: any, second?: any) => string}
  */
 function remembering(compose) {
+  // At first like nothing, itself included.
   /** @type {any} */
-  let lastFirst;
+  let lastFirst = Number.NaN;
   /** @type {any} */
   let lastSecond;
   let line = '';

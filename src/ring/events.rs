@@ -89,7 +89,8 @@ impl Events {
     /// Another turn of the event loop has begun.
     pub fn begin_turn(&mut self) {
         let turns = self.memory.word(ring::TURN as usize);
-        self.memory.set_word(ring::TURN as usize, turns.wrapping_add(1));
+        self.memory
+            .set_word(ring::TURN as usize, turns.wrapping_add(1));
     }
 
     /// Tells JavaScript how many connections wait for another turn.
