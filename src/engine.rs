@@ -94,6 +94,8 @@ pub struct Engine {
     poller: Poller,
     threads: Option<Threads>,
     queue: VecDeque<u32>,
+    /// Connections, with their generations, whose END is told in the next turn of the event loop.
+    late_ends: Vec<(u32, u32)>,
     touched: Vec<u32>,
     buffer: Box<[u8]>,
     now: Instant,
@@ -118,6 +120,7 @@ impl Engine {
             poller: Poller::new()?,
             threads: None,
             queue: VecDeque::new(),
+            late_ends: Vec::new(),
             touched: Vec::new(),
             buffer: vec![0; RECEIVE_SIZE].into_boxed_slice(),
             now: Instant::now(),
@@ -380,6 +383,7 @@ impl Engine {
     pub fn collect(&mut self) {
         self.now = Instant::now();
         self.events.begin_turn();
+        self.tell_late_ends();
         self.send_off_arrivals();
         loop {
             let Self {
@@ -430,6 +434,33 @@ impl Engine {
         }
         // Behind the poll, which has taken the wake-up for what is found here.
         self.open_inbox();
+    }
+
+    /// Has a connection's END told in the next turn of the event loop, in which libuv would read it.
+    pub fn put_end_off(&mut self, slot: u32) {
+        if let Some(entry) = self.slots.get(slot as usize) {
+            self.late_ends.push((slot, entry.generation));
+            self.wake();
+        }
+    }
+
+    fn tell_late_ends(&mut self) {
+        for (slot, generation) in std::mem::take(&mut self.late_ends) {
+            let is_lent = self
+                .slots
+                .get(slot as usize)
+                .filter(|entry| entry.generation == generation)
+                .and_then(|entry| entry.connection.as_ref())
+                .is_some_and(|held| match held {
+                    Held::Own(connection) => matches!(connection.transport, Transport::Local(_)),
+                    Held::Shared(_) => true,
+                });
+            // Whoever has it back meets the end himself.
+            if is_lent {
+                self.events
+                    .push_bare(Header::bare(event::END, (slot, generation)));
+            }
+        }
     }
 
     /// Receives and parses for each connection that is ready, once round, until the event ring is full. False when none was ready.

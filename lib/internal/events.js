@@ -31,7 +31,7 @@ function onEvent(connection, kind, flags, a, b, bytes, start, end) {
   if (socket.timeout) socket._unrefTimer();
   if (kind === EVENT.END && connection.readIn === ring.turn) {
     // libuv reads the end of a stream in another turn than what stood before it: an answer that is given in between is sent.
-    setImmediate(tellEnd, connection, connection.transport);
+    ring.engine.putEndOff(connection.slot);
     return;
   }
   connection.readIn = ring.turn;
@@ -147,11 +147,6 @@ function tellDrain(connection, resource) {
 
 function emitDrain(socket) {
   socket.emit('drain');
-}
-
-/** @param {Connection} connection @param {any} transport the one that has met the end: another meets it itself */
-function tellEnd(connection, transport) {
-  if (connection.transport === transport) connection.resource.runInAsyncScope(endSocket, null, connection.socket);
 }
 
 /** What net does at the end of a stream. */

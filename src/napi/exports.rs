@@ -340,6 +340,13 @@ impl JsEngine {
         Ok(())
     }
 
+    /// The connection's END, which JavaScript has just read, is told again in the event loop's next turn.
+    #[napi(catch_unwind)]
+    pub fn put_end_off(&self, slot: u32) -> Result<()> {
+        self.engine()?.put_end_off(slot);
+        Ok(())
+    }
+
     /// Whether no message has begun in either direction.
     #[napi(catch_unwind)]
     pub fn is_idle(&self, slot: u32) -> Result<bool> {
