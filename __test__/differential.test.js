@@ -75,6 +75,17 @@ const stepsWith = (data) =>
           (subject) => subject.res.end(chunk, calls ? callback(subject, 'end') : undefined) === subject.res,
         ),
       ),
+    data.map((chunk) =>
+      step(`write ${shown(chunk)}, and more when called`, ({ res, note }) =>
+        res.write(chunk, () => note(`more: ${res.writableEnded || res.write('more')}`)),
+      ),
+    ),
+    fc.constant(
+      step('wait for drain', ({ res }) => {
+        if (!res.writableNeedDrain) return 'not';
+        return new Promise((resolve) => res.once('drain', resolve).once('close', resolve));
+      }),
+    ),
     fc.constant(step('addTrailers', ({ res }) => res.addTrailers({ 'X-T': 'x' }))),
     fc.constantFrom('pause', 'resume').map((name) => step(name, ({ req }) => void req[name]())),
     fc.constant(step('setEncoding', ({ req }) => void req.setEncoding('utf8'))),

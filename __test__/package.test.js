@@ -145,21 +145,32 @@ for (const major of MAJORS) {
     assert.strictEqual(await program(major, ['-e', thread]), `taken: true\n${place}\nanswer to /x\n`);
   });
 
-  test(`code of another build, and damaged code, is not taken in Node ${major}`, options, async () => {
-    const file = codeFile(major);
-    const contents = fs.readFileSync(file);
-    try {
-      fs.writeFileSync(file, Buffer.concat([Buffer.from('['), contents]));
-      const without = await program(major, ['-e', SPY + ONCE]);
-      assert.match(without, /^modules\.js:\d+:\d+\nanswer to \/x\n$/);
-      fs.writeFileSync(file, contents.subarray(0, -1000));
-      assert.strictEqual(await program(major, ['-e', SPY + ONCE]), `taken: false\n${without}`);
-      fs.rmSync(file);
-      assert.strictEqual(await program(major, ['-e', SPY + ONCE]), without);
-    } finally {
-      fs.writeFileSync(file, contents);
-    }
-  });
+  test(
+    `code of another build, an older text's and what is not whole is not taken in Node ${major}`,
+    options,
+    async () => {
+      const file = codeFile(major);
+      const contents = fs.readFileSync(file);
+      try {
+        fs.writeFileSync(file, Buffer.concat([Buffer.from('['), contents]));
+        const without = await program(major, ['-e', SPY + ONCE]);
+        assert.match(without, /^modules\.js:\d+:\d+\nanswer to \/x\n$/);
+        fs.writeFileSync(file, contents.subarray(0, -1000));
+        assert.strictEqual(await program(major, ['-e', SPY + ONCE]), without);
+        // As after a power loss.
+        fs.writeFileSync(file, Buffer.concat([contents.subarray(0, -1000), Buffer.alloc(1000)]));
+        assert.strictEqual(await program(major, ['-e', SPY + ONCE]), without);
+        fs.writeFileSync(file, contents);
+        const before = new Date(fs.statSync(path.join(path.dirname(file), 'modules.js')).mtimeMs - 10_000);
+        fs.utimesSync(file, before, before);
+        assert.strictEqual(await program(major, ['-e', SPY + ONCE]), without, 'older than the text');
+        fs.rmSync(file);
+        assert.strictEqual(await program(major, ['-e', SPY + ONCE]), without);
+      } finally {
+        fs.writeFileSync(file, contents);
+      }
+    },
+  );
 }
 
 test('in a context of its own the package is loaded by the loader of that context', options, async () => {

@@ -178,7 +178,7 @@ test('who has been answered and stops in the midst of what he sends is idle too'
 });
 
 test('who is slow to read his answer is not idle, and has all of keepAliveTimeout behind it', options, async (t) => {
-  const keepAliveTimeout = 300;
+  const keepAliveTimeout = 1500;
   const body = Buffer.alloc(16 * 1024 * 1024, 'x');
   const server = http.createServer({ keepAliveTimeout, keepAliveTimeoutBuffer: 0 }, (req, res) => {
     res.end(req.url === '/large' ? body : 'small');
@@ -187,7 +187,7 @@ test('who is slow to read his answer is not idle, and has all of keepAliveTimeou
   const socket = net.connect(port, '127.0.0.1');
   socket.write(GET.replace('/', '/large'));
   await once(socket, 'readable');
-  await new Promise((resolve) => setTimeout(resolve, 4 * keepAliveTimeout));
+  await new Promise((resolve) => setTimeout(resolve, 2 * keepAliveTimeout));
   let received = 0;
   for await (const part of socket) {
     const isLast = received < body.length && received + part.length > body.length;

@@ -303,6 +303,61 @@ test(
   },
 );
 
+test(
+  'drain comes though a callback has written meanwhile, and each callback before the next drain',
+  options,
+  async (t) => {
+    /** @type {string[]} */
+    const order = [];
+    let left = 4;
+    const text = await answer(t, (_req, res) => {
+      const more = () => {
+        if (left-- === 0) return res.end();
+        res.write(Buffer.alloc(70_000, 'x'), () => {
+          order.push('called');
+          if (left > 0) res.write('small');
+        });
+      };
+      res.on('drain', () => {
+        order.push('drain');
+        more();
+      });
+      more();
+    });
+    assert.strictEqual(text.match(/x/g)?.length, 280_000);
+    assert.strictEqual(text.match(/small/g)?.length, 2);
+    assert.deepStrictEqual(order, Array(4).fill(['drain', 'called']).flat());
+  },
+);
+
+test('a response that is written to while another is told to drain hears of its own drain', options, async (t) => {
+  /** @type {any[]} */
+  const responses = [];
+  const server = http.createServer((_req, res) => {
+    if (responses.push(res) < 2) return;
+    for (const [at, each] of responses.entries()) {
+      each.write(Buffer.alloc(70_000));
+      each.on('drain', () => {
+        const other = responses[1 - at];
+        if (!other.writableEnded) other.write('more');
+        each.end();
+      });
+    }
+  });
+  const port = await listen(t, server);
+  const answers = await Promise.all([exchange(port, GET), exchange(port, GET)]);
+  for (const each of answers) assert.match(each, /\r\n0\r\n\r\n$/);
+});
+
+test('trailers that are refused leave those before them', options, async (t) => {
+  const text = await answer(t, (_req, res) => {
+    res.write('x');
+    assert.throws(() => res.addTrailers({ 'X-Good': '1', 'X-Bad': '\n' }), { code: 'ERR_INVALID_CHAR' });
+    res.end();
+  });
+  assert.match(text, /\r\n0\r\nX-Good: 1\r\n\r\n$/);
+});
+
 test('of pipelined responses each is done with before the next has been sent', options, async (t) => {
   const order = [];
   const server = http.createServer((req, res) => {

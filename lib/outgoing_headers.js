@@ -158,7 +158,9 @@ function _renderHeaders() {
  * @param {any} headers an object, or a list of pairs
  */
 function addTrailers(headers) {
-  let trailer = '';
+  // What has ended has them already, or has none: it may be sent only later, when its turn comes.
+  const keeps = this.finished;
+  if (!keeps) this._trailer = '';
   const pairs = Array.isArray(headers) ? headers : Object.entries(headers);
   for (const [name, given] of pairs) {
     validateHeaderName(name, 'Trailer name');
@@ -167,11 +169,9 @@ function addTrailers(headers) {
       if (hasInvalidChar(value) && hasInvalidChar(value, this._isLenientHeaderValidation())) {
         throw new ERR_INVALID_CHAR('trailer content', name);
       }
-      trailer += `${name}: ${value}${CRLF}`;
+      if (!keeps) this._trailer += `${name}: ${value}${CRLF}`;
     }
   }
-  // What has ended has them already, or has none: it may be sent only later, when its turn comes.
-  if (!this.finished) this._trailer = trailer;
 }
 
 module.exports = {

@@ -36,9 +36,9 @@ async function write() {
   const modules = { exports: /** @type {any} */ ({}) };
   script.runInThisContext()(modules.exports, Module.createRequire(MODULES), modules, MODULES, FOLDER);
   await use(modules.exports['index.js']());
-  // As bundle.js compares it.
-  const build = JSON.stringify([process.versions, process.config]);
-  const contents = Buffer.concat([Buffer.from(`${build}\0`, 'latin1'), script.createCachedData()]);
+  // As the package's index.js compares it.
+  const build = Buffer.from(JSON.stringify([process.versions, process.config]));
+  const contents = Buffer.concat([build, script.createCachedData(), build]);
   fs.writeFileSync(path.join(FOLDER, `code-${process.version}`), contents);
 }
 

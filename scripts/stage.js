@@ -54,7 +54,7 @@ function namedAsWritten(text) {
 }
 
 /**
- * Takes comments and indentation away, a quarter of what is to be read when it is loaded. Line breaks stay: places in stack traces are to be found.
+ * Takes comments and indentation away, a quarter of what is to be read when it is loaded. Other lines stay as they are: places in stack traces are to be found.
  * @param {string} text
  * @throws when that changes more than the looks, as in a string of several lines
  */

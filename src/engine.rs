@@ -463,6 +463,20 @@ impl Engine {
         }
     }
 
+    /// A pump has panicked: what is flushed wakes the loop by itself again, and what waits has it called again.
+    pub fn recover(&mut self) {
+        self.is_pumping = false;
+        // A part of it may be in the ring: JavaScript's reader has that memory then, and nothing is received into it any more.
+        if self.events.end_slab()
+            && let Some(slab) = self.slab.take()
+        {
+            slab.give_away();
+        }
+        if self.has_backlog() || self.events.is_pending() {
+            self.wake();
+        }
+    }
+
     /// Receives and parses for each connection that is ready, once round, until the event ring is full. False when none was ready.
     pub fn run(&mut self) -> bool {
         self.events.rewind();

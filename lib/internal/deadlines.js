@@ -2,6 +2,7 @@
 
 // A server's time-outs. The deadlines themselves are the engine's.
 
+const { clearTimeout, setTimeout } = require('node:timers');
 const { TIMEOUT } = require('./layout');
 const { tellTimeout } = require('./events');
 const ring = require('./ring');

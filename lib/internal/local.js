@@ -70,7 +70,10 @@ class Local {
     const { socket } = connection;
     const message = socket._httpMessage;
     // As by a stream: before those who wait for what they have written.
-    if (ring.figure(connection, TABLE.QUEUED) === 0) connection.emitDrain();
+    if (connection.writableLength === 0) {
+      connection.emitDrain();
+      if (connection.transport !== this) return;
+    }
     while (marks.tellNext(reached)) {
       if (connection.transport !== this) return;
       // Node writes the next message when this one is done with: who listens to that one hears it in another tick.
@@ -80,7 +83,8 @@ class Local {
       const shutdown = this.delayedShutdown;
       this.delayedShutdown = null;
       shutdown?.();
-      connection.emitDrain();
+      // Owed by what has been written since: not flushed yet, or in turn with others.
+      if (connection.owedDrain !== null) connection.awaitOutput();
     } else if ((connection.owedDrain !== null || this.delayedShutdown !== null) && marks.isEmpty) {
       connection.markHere();
     }

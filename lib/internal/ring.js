@@ -249,22 +249,22 @@ function awaitOutput(connection) {
   if (!inBatch && asked === TICK.NONE) ask(TICK.FLUSH);
 }
 
+/** Tells those who wait. Who begins to wait by that has his turn later: ticks come in between, as behind each write of a stream. */
 function settle() {
-  while (awaiting.length > 0) {
-    const settled = awaiting;
-    awaiting = [];
-    for (let i = 0; i < settled.length; i++) {
-      try {
-        settled[i].settle();
-      } catch (error) {
-        // A callback that throws loses none of the others.
-        awaiting = settled.slice(i).concat(awaiting);
-        throw error;
-      }
+  if (awaiting.length === 0) return;
+  const settled = awaiting;
+  awaiting = [];
+  for (let i = 0; i < settled.length; i++) {
+    try {
+      settled[i].settle();
+    } catch (error) {
+      // A callback that throws loses none of the others.
+      awaiting = settled.slice(i).concat(awaiting);
+      throw error;
     }
-    endTheirTick();
-    flush();
   }
+  endTheirTick();
+  flush();
 }
 
 // --- events --------------------------------------------------------------------------------------------------------------
@@ -313,7 +313,7 @@ function batch(fromLoop) {
         runTicks();
         flush();
       }
-      if (hasEvents() || position > 0 || awaiting.length > 0) continue;
+      if (hasEvents() || position > 0 || (fromLoop && awaiting.length > 0)) continue;
       // Rust's own loop goes on by itself; a batch that JavaScript began has to see to the connections the full ring kept waiting.
       if (fromLoop || eventWords[RING.BACKLOG] === 0) break;
       engine.run();

@@ -22,8 +22,13 @@ function codeForThisNode() {
   if (!fs.existsSync(file)) return undefined;
   const contents = fs.readFileSync(file);
   const build = JSON.stringify([process.versions, process.config]);
-  const start = contents.indexOf('\0');
-  return contents.toString('latin1', 0, start) === build ? contents.subarray(start + 1) : undefined;
+  const [start, end] = [Buffer.byteLength(build), contents.length - Buffer.byteLength(build)];
+  // At both ends: a file that was not written whole, or whose end was lost with the power, is no code.
+  if (end < start || contents.toString('utf8', 0, start) !== build || contents.toString('utf8', end) !== build)
+    return undefined;
+  // Of a text that was edited since it is not the code.
+  if (fs.statSync(MODULES).mtimeMs > fs.statSync(file).mtimeMs) return undefined;
+  return contents.subarray(start, end);
 }
 
 /** @returns {Function | undefined} the modules' file as a function; undefined: it is to be loaded as any file is */

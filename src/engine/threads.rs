@@ -265,16 +265,17 @@ impl Engine {
 
     /// Fetches a part of the records of each connection that was told of, as far as there is room. False: there were none.
     pub(super) fn fetch(&mut self) -> bool {
-        let Some(threads) = &mut self.threads else {
+        if self.threads.is_none() {
             return false;
-        };
-        let mut told = std::mem::take(&mut threads.told);
-        let worked = !told.is_empty();
+        }
+        // They stay where they are until all is done: nobody would tell of them once more if this panicked.
+        let worked = !self.threads().told.is_empty();
         // Those of which there is more have their next turn behind the others.
         let mut left = Vec::new();
         let mut done = 0;
-        while done < told.len() && self.events.has_room() {
-            let (slot, generation) = told[done];
+        while self.events.has_room()
+            && let Some(&(slot, generation)) = self.threads().told.get(done)
+        {
             done += 1;
             let entry = self.slots.get(slot as usize);
             if let Some(shared) = entry
@@ -285,9 +286,9 @@ impl Engine {
                 left.push((slot, generation));
             }
         }
+        let told = &mut self.threads().told;
         told.drain(..done);
         told.append(&mut left);
-        self.threads().told = told;
         self.post_letters();
         worked
     }

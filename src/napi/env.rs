@@ -146,10 +146,7 @@ fn guarded(engine: &RefCell<Engine>, pump: impl FnOnce()) -> std::thread::Result
     if pumped.is_err()
         && let Ok(mut engine) = engine.try_borrow_mut()
     {
-        engine.is_pumping = false;
-        if engine.has_backlog() {
-            engine.wake();
-        }
+        engine.recover();
     }
     pumped
 }

@@ -4,7 +4,8 @@ use std::ptr::NonNull;
 
 /// The bytes of an ArrayBuffer that JavaScript allocated and keeps for as long as the engine lives.
 ///
-/// JavaScript and the engine run on one thread and take turns: no slice made here is held across a call into JavaScript.
+/// The rings' and the table's: JavaScript and the engine run on one thread and take turns, and no slice made here is held across a call into JavaScript.
+/// A slab's has one owner at a time, which may be an I/O thread: JavaScript reads it once it was given away, and it is written no more then.
 pub struct Memory {
     start: NonNull<u8>,
     length: usize,
@@ -35,13 +36,13 @@ impl Memory {
 
     /// All bytes.
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: `new`'s caller vouches for `length` readable bytes; JavaScript does not run while the borrow lives.
+        // SAFETY: `new`'s caller vouches for `length` readable bytes; JavaScript does not write them while the borrow lives: it does not run, or has no such slab.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.length) }
     }
 
     /// All bytes, to write.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as `bytes`; the exclusive borrow of self excludes another slice from this side, and JavaScript does not run.
+        // SAFETY: as `bytes`; the exclusive borrow of self excludes another slice from this side, and JavaScript does not run, or knows nothing of a slab's.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.length) }
     }
 

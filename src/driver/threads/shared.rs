@@ -320,12 +320,9 @@ impl Shared {
                 if output.is_empty() {
                     // What the kernel refused was taken back: nobody waits for room any more, and what comes next is to be tried.
                     *sending = Sending::Flowing;
-                    let Some(connection) = tenure.connection() else {
+                    if tenure.connection().is_none() {
                         *tenure = Tenure::Over;
                         return true;
-                    };
-                    if was_blocked {
-                        connection.proto.stir(Instant::now());
                     }
                     return wants_task;
                 }
@@ -339,6 +336,10 @@ impl Shared {
             };
             let spare = output.take_back(lent, sent);
             let has_reached = output.reached() > state.shown;
+            // Together with the output's end: in between a peer who is slow to read would look idle.
+            if was_blocked && let Some(connection) = state.tenure.connection() {
+                connection.proto.stir(Instant::now());
+            }
             state.sending = Sending::Flowing;
             match failed {
                 None => {}
@@ -359,9 +360,6 @@ impl Shared {
             if is_blocked {
                 return true;
             }
-        }
-        if was_blocked && let Some(connection) = self.state().0.tenure.connection() {
-            connection.proto.stir(Instant::now());
         }
         true
     }
