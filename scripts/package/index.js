@@ -11,6 +11,8 @@ const vm = require('node:vm');
 
 const FOLDER = path.join(__dirname, 'lib/internal');
 const MODULES = path.join(FOLDER, 'modules.js');
+/** Milliseconds that may lie between two files that were unpacked together. */
+const UNPACKING = 60_000;
 
 /**
  * V8's code out of the file that scripts/code_cache.js wrote. V8 itself asks only for its own version, its flags and the source's length. A Node that
@@ -26,8 +28,8 @@ function codeForThisNode() {
   // At both ends: a file that was not written whole, or whose end was lost with the power, is no code.
   if (end < start || contents.toString('utf8', 0, start) !== build || contents.toString('utf8', end) !== build)
     return undefined;
-  // Of a text that was edited since it is not the code.
-  if (fs.statSync(MODULES).mtimeMs > fs.statSync(file).mtimeMs) return undefined;
+  // Of a text that was edited since it is not the code. Whoever unpacks both gives them times of his own, one soon behind the other.
+  if (fs.statSync(MODULES).mtimeMs > fs.statSync(file).mtimeMs + UNPACKING) return undefined;
   return contents.subarray(start, end);
 }
 
