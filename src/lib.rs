@@ -9,4 +9,5 @@ mod engine_tests;
 mod incoming_message;
 mod napi;
 mod parser;
+mod queue;
 mod ring;

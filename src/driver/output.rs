@@ -1,9 +1,7 @@
 //! Bytes that wait to be sent, and the marks among them that JavaScript wants to hear of.
 
+use crate::queue::{SMALL, drop_front};
 use std::collections::VecDeque;
-
-/// Bytes of memory that a connection keeps while nothing is queued.
-const SMALL: usize = 16 * 1024;
 
 /// A connection's output queue.
 #[derive(Default)]
@@ -166,21 +164,6 @@ impl Output {
     /// Bytes sent since the connection began.
     pub fn sent(&self) -> u64 {
         self.sent
-    }
-}
-
-/// Frees memory of a queue whose first `start` bytes have gone, when it is worth it: an idle connection must not keep what one large message
-/// needed, nor one that never has nothing left all that it ever sent.
-pub fn drop_front(bytes: &mut Vec<u8>, start: &mut usize) {
-    if *start == bytes.len() {
-        if bytes.capacity() > SMALL {
-            *bytes = Vec::new();
-        }
-        bytes.clear();
-        *start = 0;
-    } else if *start > 64 * 1024 && *start > bytes.len() / 2 {
-        bytes.drain(..*start);
-        *start = 0;
     }
 }
 

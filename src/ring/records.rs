@@ -2,7 +2,7 @@
 
 use super::layout::{self, event, record};
 use super::slabs::{Parsing, Slab};
-use crate::driver::output::drop_front;
+use crate::queue::drop_front;
 use std::collections::VecDeque;
 
 /// What a record's header says besides its payload.
