@@ -49,36 +49,52 @@ test('a ratio is held against the target round by round', () => {
   const targets = [{ figure: 'cpu', least: 2 }];
   // The second round was slowed on both sides; the third reached less.
   const base = [{ cpu: 20 }, { cpu: 80 }, { cpu: 20 }];
-  const [verdict] = check([result({ targets }, { base, ours: [{ cpu: 10 }, { cpu: 40 }, { cpu: 20 }] })]);
+  const [verdict] = check('default', [result({ targets }, { base, ours: [{ cpu: 10 }, { cpu: 40 }, { cpu: 20 }] })]);
   assert.equal(verdict.ok, true);
   assert.equal(verdict.measured, '2.00× (1.00–2.00)');
-  const [missed] = check([result({ targets }, { base, ours: [{ cpu: 11 }, { cpu: 41 }, { cpu: 10 }] })]);
+  const [missed] = check('default', [result({ targets }, { base, ours: [{ cpu: 11 }, { cpu: 41 }, { cpu: 10 }] })]);
   assert.equal(missed.ok, false);
 });
 
 test('a target may be about another side than the base', () => {
   const targets = [{ figure: 'cpu', least: 1, to: 'other' }];
   const rounds = (other) => ({ base: [{ cpu: 50 }], ours: [{ cpu: 10 }], other: [{ cpu: other }] });
-  assert.equal(check([result({ targets }, rounds(11))])[0].ok, true);
-  assert.equal(check([result({ targets }, rounds(9))])[0].ok, false);
-  assert.equal(check([result({ targets }, { base: [{ cpu: 50 }], ours: [{ cpu: 10 }] })])[0].ok, false);
+  assert.equal(check('default', [result({ targets }, rounds(11))])[0].ok, true);
+  assert.equal(check('default', [result({ targets }, rounds(9))])[0].ok, false);
+  assert.equal(check('default', [result({ targets }, { base: [{ cpu: 50 }], ours: [{ cpu: 10 }] })])[0].ok, false);
 });
 
 test('a target may be a most, or a most above the base; what stands still reaches none', () => {
   const crossings = [{ figure: 'crossings', below: 0.2 }];
   const rounds = (seen) => ({ base: [{ cpu: 1 }], ours: [{ cpu: 1, crossings: seen }] });
-  assert.equal(check([result({ targets: crossings }, rounds(0.1))])[0].ok, true);
-  assert.equal(check([result({ targets: crossings }, rounds(0.2))])[0].ok, false);
-  assert.equal(check([result({ targets: crossings }, rounds(0))])[0].ok, false);
+  assert.equal(check('default', [result({ targets: crossings }, rounds(0.1))])[0].ok, true);
+  assert.equal(check('default', [result({ targets: crossings }, rounds(0.2))])[0].ok, false);
+  assert.equal(check('default', [result({ targets: crossings }, rounds(0))])[0].ok, false);
   const first = [{ figure: 'require', over: 10 }];
-  assert.equal(check([result({ targets: first }, { base: [{ require: 4 }], ours: [{ require: 14 }] })])[0].ok, true);
-  assert.equal(check([result({ targets: first }, { base: [{ require: 4 }], ours: [{ require: 14.5 }] })])[0].ok, false);
+  assert.equal(
+    check('default', [result({ targets: first }, { base: [{ require: 4 }], ours: [{ require: 14 }] })])[0].ok,
+    true,
+  );
+  assert.equal(
+    check('default', [result({ targets: first }, { base: [{ require: 4 }], ours: [{ require: 14.5 }] })])[0].ok,
+    false,
+  );
+});
+
+test('a target may be asked of one driver only', () => {
+  const targets = [{ figure: 'cpu', least: 2, driver: 'threads' }];
+  const missed = [result({ targets }, { base: [{ cpu: 50 }], ours: [{ cpu: 50 }] })];
+  assert.deepEqual(check('default', missed), []);
+  assert.deepEqual(
+    check('threads', missed).map(({ ok }) => ok),
+    [false],
+  );
 });
 
 test('a scenario that failed has missed its targets', () => {
   const targets = [{ figure: 'cpu', least: 2 }];
   const failed = /** @type {any} */ ({ scenario: 'made up', kind: 'server', targets, error: 'no answer', sides: [] });
-  const verdicts = check([failed]);
+  const verdicts = check('default', [failed]);
   assert.equal(verdicts[0].ok, false);
   assert.match(toVerdicts(verdicts, 5), /made up .*no answer .*MISSED\n0 targets reached, 1 missed\n$/);
 });

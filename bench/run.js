@@ -12,7 +12,7 @@ const { measure } = require('./measure');
 const { nativeSide, nodeFor, peers, sidesOnNode } = require('./peers');
 const { fillReadme, toPeersSvg, toSvg, toText, toVerdicts } = require('./report');
 const { scenarios } = require('./scenarios');
-const { check, summarize } = require('./summary');
+const { check, summarize, targetsOn } = require('./summary');
 
 const USAGE = `npm run bench -- [options]
 
@@ -37,6 +37,7 @@ const USAGE = `npm run bench -- [options]
 `;
 
 const ROOT = path.join(__dirname, '..');
+const DRIVER = process.env.FERROHTTP_DRIVER ?? 'default';
 
 /** @typedef {import('./peers').Side} Side */
 
@@ -126,11 +127,12 @@ function targetFor(selected, base) {
 /** @returns {import('./scenarios').Scenario[]} */
 function chosen(options) {
   const only = options.only === undefined ? null : new RegExp(options.only, 'i');
-  const selected = scenarios.filter(({ name, targets }) =>
-    only ? only.test(name) : !options.check || targets !== undefined,
+  const hasTarget = ({ targets }) => targetsOn(DRIVER, targets).length > 0;
+  const selected = scenarios.filter((scenario) =>
+    only ? only.test(scenario.name) : !options.check || hasTarget(scenario),
   );
   if (selected.length === 0) throw new UsageError(`no scenario matches ${options.only}`);
-  if (options.check && !selected.some(({ targets }) => targets)) {
+  if (options.check && !selected.some(hasTarget)) {
     throw new UsageError(`--check: none of the scenarios that match ${options.only} has a target`);
   }
   return selected;
@@ -158,7 +160,7 @@ async function runAll(options) {
     platform: `${os.platform()} ${os.arch()}`,
     cpu: os.cpus()[0]?.model.trim() ?? 'unknown CPU',
     cpus: os.availableParallelism(),
-    driver: process.env.FERROHTTP_DRIVER ?? 'default',
+    driver: DRIVER,
     target: target.label,
     ...(missing ? { missing } : {}),
     ...plan,
@@ -218,7 +220,7 @@ async function main() {
     if (peersSvg) write(path.join(__dirname, 'peers.svg'), peersSvg);
   }
   if (options.check) {
-    const verdicts = check(report.results);
+    const verdicts = check(String(report.run.driver), report.results);
     process.stdout.write(`\n${toVerdicts(verdicts, Number(report.run.rounds))}`);
     if (verdicts.length === 0 || verdicts.some(({ ok }) => !ok)) process.exitCode = 1;
   }

@@ -4,8 +4,9 @@ const { KIB, MIB, REQUEST_FIELDS } = require('./apps');
 
 /**
  * What issue "Fast" asks of a figure (the names are summary.js's): a ratio of at least `least` to the base, or to the side
- * called `to`; a value below `below`; or a value at most `over` above the base's.
- * @typedef {{ figure: string } & ({ least: number, to?: string } | { below: number } | { over: number })} Target
+ * called `to`; a value below `below`; or a value at most `over` above the base's. With `driver` it is asked where FERROHTTP_DRIVER
+ * names that one only.
+ * @typedef {{ figure: string, driver?: 'threads' } & ({ least: number, to?: string } | { below: number } | { over: number })} Target
  *
  * @typedef {object} Scenario
  * @property {string} name
@@ -29,6 +30,11 @@ const cpu = (least) => [{ figure: 'cpu', least }];
 /** @type {(ratio: number) => Target[]} */
 const rps = (least) => [{ figure: 'rps', least }];
 
+/** @type {(...targets: { figure: string, least: number }[]) => Target[]} what issue "The threads driver" asks */
+const onThreads = (...targets) => targets.map((target) => ({ ...target, driver: 'threads' }));
+/** The JavaScript thread's CPU at most half of node:http's. */
+const HALF = { figure: 'mainCpu', least: 2 };
+
 /** @type {Scenario[]} */
 const scenarios = [
   {
@@ -44,7 +50,12 @@ const scenarios = [
     kind: 'server',
     app: 'hello',
     connections: 64,
-    targets: [...cpu(2), ...rps(1.8), { figure: 'crossings', below: 0.2 }],
+    targets: [
+      ...cpu(2),
+      ...rps(1.8),
+      { figure: 'crossings', below: 0.2 },
+      ...onThreads({ figure: 'mainCpu', least: 3 }),
+    ],
   },
   { name: 'hello, 256 connections', kind: 'server', app: 'hello', connections: 256 },
   { name: 'hello, pipelined ×16', kind: 'server', app: 'hello', connections: 64, depth: 16, targets: rps(6) },
@@ -73,11 +84,24 @@ const scenarios = [
     connections: 16,
     method: 'POST',
     bodyBytes: MIB,
-    targets: rps(1.15),
+    targets: [...rps(1.15), ...onThreads(HALF)],
   },
   { name: 'answer of 64 KiB', kind: 'server', app: 'answer64k', connections: 64, targets: rps(1.15) },
-  { name: 'answer of 1 MiB', kind: 'server', app: 'answer1m', connections: 16, targets: rps(1.15) },
+  {
+    name: 'answer of 1 MiB',
+    kind: 'server',
+    app: 'answer1m',
+    connections: 16,
+    targets: [...rps(1.15), ...onThreads(HALF)],
+  },
   { name: '1 MiB streamed in 64 KiB writes', kind: 'server', app: 'stream1m', connections: 16, targets: rps(1.15) },
+  {
+    name: 'handler of 50 µs',
+    kind: 'server',
+    app: 'busy',
+    connections: 64,
+    targets: onThreads({ figure: 'rps', least: 1.2 }),
+  },
   { name: 'answer after setImmediate', kind: 'server', app: 'immediate', connections: 64, targets: cpu(1.6) },
   { name: 'answer after await', kind: 'server', app: 'awaiting', connections: 64, targets: cpu(1.6) },
   { name: 'Connection: close', kind: 'server', app: 'close', connections: 64, targets: cpu(1.2) },

@@ -94,13 +94,23 @@ function summarize(sides, figures) {
  */
 
 /**
- * Holds the results against their scenarios' targets.
- * @param {Result[]} results
- * @returns {Verdict[]} one for each target
+ * @param {string} driver
+ * @param {import('./scenarios').Target[]} [targets]
+ * @returns {import('./scenarios').Target[]} those that are asked of it
  */
-function check(results) {
-  return results.flatMap(({ scenario, targets = [], error, sides }) =>
-    targets.map((target) => ({
+function targetsOn(driver, targets = []) {
+  return targets.filter((target) => target.driver === undefined || target.driver === driver);
+}
+
+/**
+ * Holds the results against their scenarios' targets.
+ * @param {string} driver that was measured
+ * @param {Result[]} results
+ * @returns {Verdict[]} one for each target that is asked of it
+ */
+function check(driver, results) {
+  return results.flatMap(({ scenario, targets, error, sides }) =>
+    targetsOn(driver, targets).map((target) => ({
       scenario,
       ...(error ? { figure: target.figure, target: '', measured: error, ok: false } : verdict(target, sides)),
     })),
@@ -137,4 +147,4 @@ function verdict(target, sides) {
   };
 }
 
-module.exports = { DISTURBED, FIGURES, summarize, check, median };
+module.exports = { DISTURBED, FIGURES, summarize, targetsOn, check, median };
