@@ -55,19 +55,21 @@ impl Output {
         }
     }
 
-    /// Makes room for `length` bytes more in memory that `spare` may have, instead of new memory, each of whose pages costs a fault.
+    /// Makes room for `length` bytes more in memory that `spare` may have, instead of new memory, each of whose pages costs a fault. What is queued already
+    /// is copied there; so that a queue that grows by one part after the other does not copy all of it each time, it gets twice its size at least.
     pub fn make_room(&mut self, length: usize, spare: impl FnOnce(usize) -> Option<Vec<u8>>) {
-        let needed = self.bytes.len() - self.start + length;
-        if needed <= self.bytes.capacity() - self.start {
+        let queued = self.bytes.len() - self.start;
+        if queued + length <= self.bytes.capacity() - self.start {
             return;
         }
+        let needed = (queued + length).max(2 * queued);
         if let Some(mut memory) = spare(needed) {
             memory.clear();
             memory.extend_from_slice(&self.bytes[self.start..]);
             self.bytes = memory;
             self.start = 0;
         } else {
-            self.bytes.reserve_exact(length);
+            self.bytes.reserve_exact(needed - queued);
         }
     }
 

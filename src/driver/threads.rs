@@ -13,6 +13,7 @@ mod descriptor;
 mod io_thread;
 mod mailbox;
 mod shared;
+mod spares;
 
 pub use descriptor::duplicate;
 pub use io_thread::{IoThreads, Letter, Outbox};

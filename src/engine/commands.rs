@@ -59,7 +59,7 @@ impl Engine {
                 let parts: [&[u8]; 3] = [&before, payload, after];
                 if let Some(shared) = shared {
                     let length = before.len() + payload.len() + after.len();
-                    let spare = |needed| shared.outbox().spare(needed);
+                    let spare = |needed| shared.outbox().spares().take(needed);
                     connection.output.make_room(length, spare);
                 }
                 connection.send(&parts, (slot, generation), &mut self.events);

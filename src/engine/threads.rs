@@ -235,7 +235,7 @@ impl Engine {
         if state.output.is_empty() {
             state.output.advance(0);
         }
-        let view = state.view();
+        let view = state.view(|| shared.room());
         let must_post = state.must_post();
         let is_untold = state.is_untold();
         drop(state);
@@ -300,7 +300,7 @@ impl Engine {
             self.events.fetch(pending, Some(&self.slabs));
         }
         let is_left = state.is_left();
-        let view = state.view();
+        let view = state.view(|| shared.room());
         let must_post = state.must_post();
         drop(state);
         self.show((slot, generation), &view);

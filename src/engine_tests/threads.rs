@@ -154,6 +154,47 @@ fn what_the_kernel_does_not_take_is_queued_and_its_mark_told_when_it_went() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn what_the_kernel_has_room_for_is_shown_as_sent_and_more_is_not() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect_threads_by_tcp();
+    rig.pump();
+    let head = b"HTTP/1.1 200 OK\r\n\r\n";
+    rig.command(
+        command::MESSAGE_HEAD | framing::CHUNKED << 8,
+        (slot, 0),
+        0,
+        head,
+    );
+    rig.flush().unwrap();
+    let shared = rig.engine.shared(slot).unwrap();
+    // While the I/O thread is kept from sending.
+    let io = shared.io();
+    let room = shared.room();
+    assert!(room > 128 * 1024, "{room} are not more than the credit");
+    let [fits, does_not] = [room * 3 / 4, room / 2].map(|length| vec![b'x'; length]);
+    rig.flush_body(slot, command::MARK, &fits);
+    let stand = |rig: &Rig| {
+        (
+            rig.figure(slot, table::SENT),
+            rig.figure(slot, table::QUEUED),
+        )
+    };
+    assert_eq!(stand(&rig), (1.0, 0.0));
+    rig.flush_body(slot, command::MARK, &does_not);
+    assert_eq!(rig.figure(slot, table::SENT), 1.0);
+    assert!(rig.figure(slot, table::QUEUED) > 0.0);
+    drop(io);
+    let chunk = |body: &[u8]| [format!("{:x}\r\n", body.len()).as_bytes(), body, b"\r\n"].concat();
+    let sent = [head.to_vec(), chunk(&fits), chunk(&does_not)].concat();
+    let mut got = vec![0; sent.len()];
+    far.read_exact(&mut got).unwrap();
+    assert!(got == sent);
+    assert_eq!(rig.wait_for(1), [(event::SENT, slot, Vec::new())]);
+    assert_eq!(stand(&rig), (2.0, 0.0));
+}
+
+#[test]
 fn what_comes_behind_a_queue_that_was_taken_is_sent() {
     let mut rig = Rig::new();
     let (slot, _near, mut far) = rig.connect_threads();

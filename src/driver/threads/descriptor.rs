@@ -39,6 +39,39 @@ pub fn reset_on_close(fd: &impl AsRawFd) {
     };
 }
 
+/// Bytes that the kernel would take of what is sent next: what its account of the socket leaves, in which headers and half filled pages count, too. 0 where it
+/// keeps none that can be read.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn room(fd: &impl AsRawFd) -> usize {
+    let mut account = [0_u32; libc::SK_MEMINFO_DROPS as usize + 1];
+    let mut size = size_of_val(&account) as libc::socklen_t;
+    let place = (&raw mut account).cast();
+    // SAFETY: the descriptor is open for as long as its owner is borrowed, and the array is valid for writes of the size told.
+    let error = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            place,
+            &raw mut size,
+        )
+    };
+    let figure = |index: libc::c_int| account[index as usize] as usize;
+    // TCP counts what it keeps until it is acknowledged, a socket pair what the other end has not read.
+    let used = figure(libc::SK_MEMINFO_WMEM_QUEUED).max(figure(libc::SK_MEMINFO_WMEM_ALLOC));
+    if error == 0 {
+        figure(libc::SK_MEMINFO_SNDBUF).saturating_sub(used)
+    } else {
+        0
+    }
+}
+
+/// The same, of a system that does not tell.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub fn room(_fd: &impl AsRawFd) -> usize {
+    0
+}
+
 /// Has the runtime watch a descriptor, edge-triggered and in both directions at once, as the local driver does.
 ///
 /// # Errors

@@ -3,12 +3,13 @@
 use super::descriptor::watch;
 use super::mailbox::Mailbox;
 use super::shared::{Desk, Shared, Turn};
+use super::spares::Spares;
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -19,9 +20,6 @@ use tokio::time::{Sleep, sleep};
 
 /// Bytes received by one system call at most.
 const RECEIVE_SIZE: usize = 64 * 1024;
-
-/// Bytes of memory kept by a thread for bodies to come.
-const MOST_SPARE: usize = 4 << 20;
 
 /// How long the peer of a connection that JavaScript has let go of may take to read what was told as sent, which is little: about as long as Linux
 /// waits for one that reads nothing.
@@ -47,8 +45,7 @@ pub enum Letter {
 pub struct Outbox {
     mailbox: Mailbox<Letter>,
     bell: Notify,
-    /// Memory of bodies that were sent, for those to come.
-    spares: Mutex<Vec<Vec<u8>>>,
+    spares: Spares,
 }
 
 impl Outbox {
@@ -56,7 +53,7 @@ impl Outbox {
         Self {
             mailbox: Mailbox::new(),
             bell: Notify::new(),
-            spares: Mutex::default(),
+            spares: Spares::default(),
         }
     }
 
@@ -74,25 +71,9 @@ impl Outbox {
         }
     }
 
-    /// Keeps memory for later, if there is not enough already.
-    pub fn keep(&self, spare: Vec<u8>) {
-        let mut spares = self.spares();
-        let kept: usize = spares.iter().map(Vec::capacity).sum();
-        if kept + spare.capacity() <= MOST_SPARE {
-            spares.push(spare);
-        }
-    }
-
-    /// Memory for `length` bytes, and not for many times as many.
-    pub fn spare(&self, length: usize) -> Option<Vec<u8>> {
-        let mut spares = self.spares();
-        let fits = |spare: &Vec<u8>| (length..=4 * length).contains(&spare.capacity());
-        let found = spares.iter().position(fits)?;
-        Some(spares.swap_remove(found))
-    }
-
-    fn spares(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        self.spares.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Memory of bodies that were sent.
+    pub fn spares(&self) -> &Spares {
+        &self.spares
     }
 }
 
@@ -157,6 +138,8 @@ impl IoThread {
             .on_thread_unpark(move || unparks.mailbox.attend())
             .build()?;
         let own = Arc::clone(&outbox);
+        let tidied = Arc::clone(&outbox);
+        runtime.spawn(async move { tidied.spares.tidy().await });
         let handle = std::thread::Builder::new()
             .name(format!("ferrohttp-io-{index}"))
             .spawn(move || {

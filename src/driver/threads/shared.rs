@@ -1,6 +1,6 @@
 //! One connection between JavaScript's thread and its I/O thread.
 
-use super::descriptor::reset_on_close;
+use super::descriptor::{reset_on_close, room};
 use super::io_thread::{Letter, Outbox};
 use super::{Id, Inbox};
 use crate::connection::{Connection, Receiving, failure};
@@ -19,8 +19,8 @@ use std::time::Instant;
 /// Bytes of records that may wait to be fetched before a connection's receiving stops. One receive may go beyond.
 const MOST_PENDING: usize = 256 * 1024;
 
-/// Queued bytes that JavaScript is shown as sent while the kernel takes what it is given: the I/O thread is about to give it these. So is
-/// JavaScript's thread, before it shuts the connection down, closes it, or exits; and what the kernel refuses of them then, the I/O thread keeps until it
+/// Queued bytes that JavaScript is shown as sent while the kernel takes what it is given, or more where the kernel has room for more: the I/O thread is
+/// about to give it these. So is JavaScript's thread, before it shuts the connection down, closes it, or exits; and what the kernel refuses of them then, the I/O thread keeps until it
 /// takes it, as the kernel itself does for a socket that was closed.
 const CREDIT: usize = 64 * 1024;
 
@@ -199,6 +199,11 @@ impl Shared {
         &self.outbox
     }
 
+    /// Bytes that the kernel would take now. Waits for nothing, so that it may be asked under whatever lock.
+    pub fn room(&self) -> usize {
+        room(&self.stream)
+    }
+
     /// Waits until no system call on the descriptor is under way, and keeps others from being made.
     pub fn io(&self) -> MutexGuard<'_, Io> {
         // A panic in a parser breaks one connection, which is then closed: there is nothing here that its remains could harm.
@@ -352,7 +357,7 @@ impl Shared {
             let tells = (has_reached || !state.pending.is_empty()) && state.tells();
             drop(guard);
             if let Some(spare) = spare {
-                self.outbox.keep(spare);
+                self.outbox.spares().keep(spare);
             }
             if tells {
                 self.inbox.tell(self.id);
@@ -555,12 +560,13 @@ impl StateGuard<'_> {
         has_work && !std::mem::replace(&mut self.0.is_posted, true)
     }
 
-    /// What JavaScript is to see from now on.
-    pub fn view(&mut self) -> View {
+    /// What JavaScript is to see from now on. `room`: bytes that the kernel would take now, which is asked for only when it matters.
+    pub fn view(&mut self, room: impl FnOnce() -> usize) -> View {
         let owed = self.0.owed() as u64;
+        let is_flowing = self.0.sending == Sending::Flowing;
         let output = &self.output;
         let (queued, reached, written) = (output.len() as u64, output.reached(), output.sent());
-        let view = if self.0.sending == Sending::Flowing && output.len() <= CREDIT {
+        let view = if is_flowing && (output.len() <= CREDIT || output.len() <= room()) {
             (0, output.marked(), written + queued)
         } else {
             // The kernel has refused: what was shown as sent before stays so.
