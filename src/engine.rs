@@ -3,6 +3,8 @@
 mod commands;
 pub mod deadlines;
 mod held;
+#[cfg(test)]
+mod recovery_tests;
 pub(crate) mod threads;
 
 use crate::connection::{Connection, Parsed, Receiving};

@@ -4,6 +4,7 @@ use super::*;
 use crate::engine::threads::MOST_PARTING;
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 /// Only so that a test that waits for ever comes to an end.
@@ -532,4 +533,55 @@ fn an_engine_that_is_taken_down_ends_its_threads_with_connections_open() {
         drop(near);
         assert_eq!(far.read(&mut [0]).unwrap(), 0);
     }
+}
+
+#[test]
+fn connections_that_were_told_of_are_fetched_though_the_one_before_them_panicked() {
+    let mut rig = Rig::new();
+    let (broken, _near, mut far) = rig.connect_threads();
+    let (slot, _other_near, mut other_far) = rig.connect_threads();
+    rig.pump();
+    let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    far.write_all(request).unwrap();
+    let both_are_told = |rig: &mut Rig| {
+        let shared = [broken, slot].map(|slot| rig.engine.shared(slot).unwrap());
+        shared.iter().all(|shared| shared.state().bytes_read > 0)
+    };
+    // In this order, as each has a thread of its own.
+    let began = Instant::now();
+    while rig.engine.shared(broken).unwrap().state().bytes_read == 0 {
+        assert!(began.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
+    other_far.write_all(request).unwrap();
+    while !both_are_told(&mut rig) {
+        assert!(began.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
+    rig.engine.collect();
+    // Whoever has a connection taken back behind the engine's back has it panic.
+    let _ = rig.engine.shared(broken).unwrap().take_back();
+    let pumped = catch_unwind(AssertUnwindSafe(|| rig.engine.run()));
+    assert!(pumped.is_err());
+    rig.engine.recover();
+    assert!(rig.engine.has_backlog(), "nobody would tell of them again");
+    rig.engine.release(broken).unwrap();
+    rig.engine.run();
+    assert_eq!(rig.read(), [(event::HEAD, slot, b"/Host\nx".to_vec())]);
+}
+
+#[test]
+fn an_end_that_was_put_off_is_not_told_of_a_connection_that_was_handed_back_meanwhile() {
+    let mut rig = Rig::new();
+    let (kept, _near, _far) = rig.connect_threads();
+    let (fed, _other_near, _other_far) = rig.connect_threads();
+    let (gone, _third_near, _third_far) = rig.connect_threads();
+    rig.pump();
+    for slot in [kept, fed, gone] {
+        rig.engine.put_end_off(slot);
+    }
+    rig.engine.unbind(fed).unwrap();
+    rig.engine.release(gone).unwrap();
+    assert_eq!(rig.wait_for(1), [(event::END, kept, Vec::new())]);
+    rig.wait_for_nothing();
 }

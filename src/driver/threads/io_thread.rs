@@ -49,7 +49,8 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    fn new() -> Self {
+    /// A thread's own.
+    pub(super) fn new() -> Self {
         Self {
             mailbox: Mailbox::new(),
             bell: Notify::new(),

@@ -308,7 +308,16 @@ impl Shared {
     /// Sends what is queued, as far as the kernel takes it. True: the I/O thread's task has something to wait for or to do.
     ///
     /// While it sends, JavaScript may queue more, as often as a fast reader makes room: after a few rounds other connections have their turn.
-    pub fn send(&self, _io: &mut Io) -> bool {
+    pub fn send(&self, io: &mut Io) -> bool {
+        self.send_by(io, |bytes| send_all(&self.stream, bytes))
+    }
+
+    /// The same; `send_all` says how much the kernel took, and why no more.
+    fn send_by(
+        &self,
+        _io: &mut Io,
+        mut send_all: impl FnMut(&[u8]) -> (usize, Option<io::Error>),
+    ) -> bool {
         let mut was_blocked = false;
         for _ in 0..ROUNDS {
             let lent = {
@@ -333,7 +342,7 @@ impl Shared {
                 }
                 output.lend()
             };
-            let (sent, failed) = send_all(&self.stream, lent.as_slice());
+            let (sent, failed) = send_all(lent.as_slice());
             let mut guard = self.state();
             let state = &mut *guard.0;
             let Some(output) = state.tenure.output() else {
@@ -632,5 +641,29 @@ impl Desk {
             slab: None,
             draft: Draft::new(3 * size),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_given_more_to_send_all_the_while_lets_others_have_their_turn() {
+        let outbox = Arc::new(Outbox::new());
+        let (shared, _far) = Shared::for_test(outbox);
+        shared.state().output.push(b"some");
+        let mut sent = Vec::new();
+        let has_more = shared.send_by(&mut shared.io(), |bytes| {
+            sent.extend_from_slice(bytes);
+            shared.state().output.push(b" more");
+            (bytes.len(), None)
+        });
+        assert!(has_more);
+        assert_eq!(sent, b"some more more more");
+        assert!(
+            shared.state().output.waits(),
+            "the last is for the next turn"
+        );
     }
 }
