@@ -294,7 +294,7 @@ class Connection {
   /** Bytes accepted and not yet with the kernel. */
   get writableLength() {
     if (this.transport === null) return this.socket.writableLength ?? 0;
-    const queued = ring.figure(this, TABLE.QUEUED) + (this.epoch === ring.epoch ? this.unflushed : 0);
+    const queued = ring.figure(this, TABLE.QUEUED) + (this.epoch === ring.epoch() ? this.unflushed : 0);
     return this.transport instanceof Fed ? queued + (this.socket.writableLength ?? 0) : queued;
   }
 
@@ -367,7 +367,7 @@ class Connection {
 
   /** Whether `size` more bytes leave the queue below the stream's high-water mark. */
   isBelowMark(size) {
-    const epoch = ring.epoch;
+    const epoch = ring.epoch();
     if (this.epoch !== epoch) {
       this.epoch = epoch;
       this.unflushed = 0;
