@@ -353,13 +353,14 @@ class Connection {
       if (kind === COMMAND.BODY) process.nextTick(ring.hurry);
       else ring.hurry();
     }
-    if (this.socket.timeout) this.socket._unrefTimer();
+    const { timeout } = this.socket;
+    if (timeout) this.socket._unrefTimer();
     const isBelowMark = this.isBelowMark(size);
     this.unflushed += size;
     if (this.transport instanceof Fed && kind !== COMMAND.BODY && kind !== COMMAND.MESSAGE_HEAD) {
       // The stream's user may watch it being written: like Node, at once when a message ends.
       this.flush();
-    } else if (sent != null || this.transport instanceof Fed) {
+    } else if (sent != null || timeout || this.transport instanceof Fed) {
       this.awaitOutput();
     }
     return isBelowMark ? this.owedDrain === null : this.oweDrain();
