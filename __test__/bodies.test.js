@@ -170,6 +170,22 @@ test(
   },
 );
 
+for (const size of [20_000, 70_000, 4 * MIB]) {
+  test(`a body of ${size} bytes that is written and ended in one turn waits for no drain`, options, async (t) => {
+    let drains = 0;
+    const server = http.createServer((_req, res) => {
+      res.on('drain', () => drains++);
+      res.write(Buffer.alloc(size));
+      res.end();
+    });
+    const port = await listen(t, server);
+    const [res] = await once(http.get({ port, agent: false }), 'response');
+    let length = 0;
+    for await (const chunk of res) length += chunk.length;
+    assert.deepEqual({ length, drains }, { length: size, drains: 0 });
+  });
+}
+
 for (const kind of ['answer', 'request']) {
   test(`a socket does not time out while its peer reads the ${kind}, and does when he stops`, options, async (t) => {
     const data = Buffer.alloc(64 * MIB);

@@ -320,8 +320,8 @@ class Connection {
       const bytes = typeof data === 'string' ? Buffer.from(data, encoding) : data;
       const isBelowMark = this.isBelowMark(bytes.byteLength);
       ring.flushWith(this, this.marked(kindAndFlags, sent), bytes);
-      this.written(kind, 0, sent);
-      return isBelowMark ? this.owedDrain === null : this.oweDrain();
+      const isAccepted = this.written(kind, 0, sent);
+      return isAccepted && !isBelowMark ? this.oweDrain() : isAccepted;
     }
     // What the coding adds counts too: those who write little at a time are told to wait as soon as by Node.
     const coding = kind === COMMAND.BODY && this.isChunked && data.length > 0 ? data.length.toString(16).length + 4 : 0;
