@@ -59,6 +59,8 @@ function onEvent(connection, kind, flags, a, b, bytes, start, end) {
     case EVENT.MISUSE:
       resource.runInAsyncScope(destroySocket, null, socket, new Error(`ferrohttp: ${bytes.latin1Slice(start, end)}`));
       break;
+    case EVENT.STIR:
+      break;
     case EVENT.SENT:
       connection.awaitOutput();
       break;
