@@ -233,7 +233,15 @@ test('each byte of a peer has the socket’s time-out begin anew, also in the mi
   const kTimeout = Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === 'timeout');
   assert.ok(kTimeout);
   const began = () => /** @type {any} */ (socket)[kTimeout]._idleStart;
-  for (const piece of ['G', 'ET / HTTP/1.1\r\nHo', 'st: a\r\n', 'Transfer-Encoding: chunked\r\n\r\n', '1', '0;ext', '\r\n']) {
+  for (const piece of [
+    'G',
+    'ET / HTTP/1.1\r\nHo',
+    'st: a\r\n',
+    'Transfer-Encoding: chunked\r\n\r\n',
+    '1',
+    '0;ext',
+    '\r\n',
+  ]) {
     const before = began();
     await new Promise((resolve) => setTimeout(resolve, 10));
     peer.write(piece);
