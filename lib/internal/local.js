@@ -6,7 +6,7 @@
 const { EventEmitter } = require('node:events');
 const { annotate, kConnection } = require('./annotate');
 const { ROLE, TABLE } = require('./layout');
-const { forsake, giveBack, isLendable, isPlain, lend } = require('./handle');
+const { forsake, giveBack, isLendable, isPlain, lend, noteWriteQueue } = require('./handle');
 const { endTheirTick } = require('./marks');
 const ring = require('./ring');
 
@@ -79,7 +79,9 @@ class Local {
       // Node writes the next message when this one is done with: who listens to that one hears it in another tick.
       if (socket._httpMessage !== message) endTheirTick();
     }
-    if (ring.figure(connection, TABLE.QUEUED) === 0) {
+    const queued = ring.figure(connection, TABLE.QUEUED);
+    if (socket.timeout) noteWriteQueue(socket, queued);
+    if (queued === 0) {
       const shutdown = this.delayedShutdown;
       this.delayedShutdown = null;
       shutdown?.();
@@ -145,6 +147,11 @@ class Local {
   bytesWritten() {
     ring.flush();
     return ring.figure(this.connection, TABLE.BYTES_WRITTEN);
+  }
+
+  writeQueueSize() {
+    ring.flush();
+    return ring.figure(this.connection, TABLE.QUEUED);
   }
 }
 
