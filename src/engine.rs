@@ -6,8 +6,8 @@ mod held;
 pub(crate) mod threads;
 
 use crate::connection::{Connection, Parsed, Receiving};
-use crate::driver::Transport;
 use crate::driver::local::Poller;
+use crate::driver::{Follows, Transport};
 use crate::ring::events::{Events, Header, Records};
 use crate::ring::layout::{event, role, table, transport};
 use crate::ring::memory::Memory;
@@ -250,7 +250,7 @@ impl Engine {
             connection.transport =
                 Transport::Local(self.poller.lend(fd, token(slot, entry.generation))?);
         }
-        self.send(slot, &[]);
+        self.send(slot, Follows::Unknown);
         self.enqueue(slot);
         Ok(())
     }
@@ -262,7 +262,7 @@ impl Engine {
     pub fn unbind(&mut self, slot: u32) -> Result<(), Misuse> {
         self.take_back(slot);
         let mut connection = connection(&mut self.slots, slot)?;
-        if let Transport::Local(socket) = &connection.transport {
+        if let Transport::Local(socket) = &mut connection.transport {
             self.poller.give_back(socket);
         }
         connection.transport = Transport::Fed;
@@ -283,9 +283,9 @@ impl Engine {
         self.free.push(slot);
         match held {
             Held::Own(Connection {
-                transport: Transport::Local(socket),
+                transport: Transport::Local(mut socket),
                 ..
-            }) => self.poller.give_back(&socket),
+            }) => self.poller.give_back(&mut socket),
             Held::Own(_) => {}
             Held::Shared(shared) => self.close_shared(&shared),
         }
@@ -414,7 +414,7 @@ impl Engine {
                 if ready.writable && !socket.writable {
                     socket.writable = true;
                     let reached = connection.output.reached();
-                    connection.send(&[], (slot, generation), events);
+                    connection.send(&[], Follows::Unknown, (slot, generation), events);
                     if connection.output.is_empty() {
                         connection.proto.stir(*now);
                     }

@@ -95,7 +95,7 @@ impl Rig {
 
     fn flush(&mut self) -> Result<(), Misuse> {
         let written = std::mem::take(&mut self.written);
-        self.engine.flush(written)
+        self.engine.flush(written, false)
     }
 
     fn figure(&self, slot: u32, field: u32) -> f64 {

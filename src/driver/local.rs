@@ -1,5 +1,6 @@
 //! The local driver: mio under libuv, I/O on the JavaScript thread, on descriptors that belong to Node's sockets.
 
+use super::Follows;
 use super::output::Output;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -14,6 +15,12 @@ const SEND_FLAGS: libc::c_int = libc::MSG_NOSIGNAL;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 const SEND_FLAGS: libc::c_int = 0;
 
+/// What has the kernel keep the end of what is sent, as more follows at once.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MORE: libc::c_int = libc::MSG_MORE;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const MORE: libc::c_int = 0;
+
 const WAKE: Token = Token(usize::MAX);
 
 /// A descriptor that Node's socket owns and lends while the connection is attached. Never closed here: the socket detaches before it closes it.
@@ -25,6 +32,8 @@ pub struct LocalSocket {
     pub hung_up: bool,
     /// A send may be taken: cleared when one was not, set by the poller's edge.
     pub writable: bool,
+    /// The kernel was asked to keep the end of what was sent.
+    keeps_back: bool,
 }
 
 impl LocalSocket {
@@ -50,11 +59,17 @@ impl LocalSocket {
     }
 
     /// Sends the queue and `tail` behind it; see [`super::Transport::send`].
-    pub fn send(&mut self, output: &mut Output, tail: &[&[u8]]) -> io::Result<()> {
+    pub fn send(
+        &mut self,
+        output: &mut Output,
+        tail: &[&[u8]],
+        follows: Follows,
+    ) -> io::Result<()> {
         let total = output.len() + tail.iter().map(|part| part.len()).sum::<usize>();
+        let flags = if follows == Follows::Fin { MORE } else { 0 };
         let mut sent = 0;
         while self.writable && sent < total {
-            match self.send_some(output.as_slice(), tail, sent) {
+            match self.send_some(output.as_slice(), tail, sent, flags) {
                 Ok(count) => sent += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
@@ -68,11 +83,48 @@ impl LocalSocket {
             output.push(&part[skipped..]);
             skip -= skipped;
         }
+        if flags != 0 {
+            self.keeps_back = true;
+        } else {
+            self.push();
+        }
         Ok(())
     }
 
+    /// Has the kernel send what it was asked to keep.
+    pub fn push(&mut self) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if std::mem::take(&mut self.keeps_back) {
+            let off: libc::c_int = 0;
+            // SAFETY: the option's value is an int, which lives across the call; a wrong descriptor, or one that is no TCP socket's, is answered
+            // with an error, and keeps nothing.
+            unsafe {
+                libc::setsockopt(
+                    self.fd,
+                    libc::IPPROTO_TCP,
+                    libc::TCP_CORK,
+                    (&raw const off).cast(),
+                    size_of_val(&off) as libc::socklen_t,
+                );
+            }
+        }
+    }
+
+    /// Sends FIN, with what the kernel keeps.
+    pub fn shut_down(&mut self) {
+        self.keeps_back = false;
+        // SAFETY: takes no memory. It fails where there is no connection any more, which the next receive tells.
+        unsafe { libc::shutdown(self.fd, libc::SHUT_WR) };
+    }
+
     /// One system call for the bytes of `head` and `tail` behind the first `skip`.
-    fn send_some(&self, head: &[u8], tail: &[&[u8]], mut skip: usize) -> io::Result<usize> {
+    fn send_some(
+        &self,
+        head: &[u8],
+        tail: &[&[u8]],
+        mut skip: usize,
+        flags: libc::c_int,
+    ) -> io::Result<usize> {
         const EMPTY: libc::iovec = libc::iovec {
             iov_base: std::ptr::null_mut(),
             iov_len: 0,
@@ -98,7 +150,7 @@ impl LocalSocket {
             let mut message: libc::msghdr = std::mem::zeroed();
             message.msg_iov = parts.as_mut_ptr();
             message.msg_iovlen = used as _;
-            libc::sendmsg(self.fd, &message, SEND_FLAGS)
+            libc::sendmsg(self.fd, &message, SEND_FLAGS | flags)
         };
         if count < 0 {
             Err(io::Error::last_os_error())
@@ -184,11 +236,13 @@ impl Poller {
             readable: false,
             hung_up: false,
             writable: true,
+            keeps_back: false,
         })
     }
 
     /// Gives a descriptor back to its socket.
-    pub fn give_back(&self, socket: &LocalSocket) {
+    pub fn give_back(&self, socket: &mut LocalSocket) {
+        socket.push();
         // It fails only for a descriptor that was closed behind our back, which ended the watch already.
         let _ = self.poll.registry().deregister(&mut SourceFd(&socket.fd));
     }

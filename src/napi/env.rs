@@ -237,7 +237,7 @@ mod tests {
         assert!(panicked.is_err() && !is_woken(&engine));
         let header = Header::bare(event::SENT, (0, 0));
         engine.borrow_mut().events.push_bare(header);
-        engine.borrow_mut().flush(0).unwrap();
+        engine.borrow_mut().flush(0, false).unwrap();
         assert!(is_woken(&engine));
     }
 }

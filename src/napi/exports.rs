@@ -306,10 +306,10 @@ impl JsEngine {
             .ok_or_else(|| Error::from_reason("ferrohttp: no payload is out of line"))
     }
 
-    /// Applies `length` bytes of commands and sends.
+    /// Applies `length` bytes of commands and sends. `is_told`: whoever waits for that is told at once.
     #[napi(catch_unwind)]
-    pub fn flush(&self, length: u32) -> Result<()> {
-        Ok(self.engine()?.flush(length as usize)?)
+    pub fn flush(&self, length: u32, is_told: bool) -> Result<()> {
+        Ok(self.engine()?.flush(length as usize, is_told)?)
     }
 
     /// As `flush`, then one command whose payload lies in `payload`, not in the ring.
