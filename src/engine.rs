@@ -4,9 +4,10 @@ mod commands;
 pub mod deadlines;
 mod held;
 pub(crate) mod threads;
+mod unwatched;
 
 use crate::connection::{Connection, Parsed, Receiving};
-use crate::driver::local::Poller;
+use crate::driver::local::{LocalSocket, Poller};
 use crate::driver::{Follows, Transport};
 use crate::ring::events::{Events, Header, Records};
 use crate::ring::layout::{event, role, table, transport};
@@ -20,6 +21,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
 use threads::Threads;
+use unwatched::Unwatched;
 
 /// Bytes received by one system call at most; also what a connection may take before the next one has its turn.
 const RECEIVE_SIZE: usize = 64 * 1024;
@@ -92,6 +94,9 @@ pub struct Engine {
     /// The one that is received into.
     slab: Option<Slab>,
     poller: Poller,
+    unwatched: Vec<Unwatched>,
+    /// The turn of the event loop has been counted before its poll.
+    has_begun: bool,
     threads: Option<Threads>,
     queue: VecDeque<u32>,
     /// Connections, with their generations, whose END is told in the next turn of the event loop.
@@ -118,6 +123,8 @@ impl Engine {
             slabs: Slabs::default(),
             slab: None,
             poller: Poller::new()?,
+            unwatched: Vec::new(),
+            has_begun: false,
             threads: None,
             queue: VecDeque::new(),
             late_ends: Vec::new(),
@@ -161,7 +168,7 @@ impl Engine {
 
     // --- connections ---------------------------------------------------------------------------------------------------
 
-    /// Takes over a connection; its slot.
+    /// Takes over a connection; its slot. A server's is not watched before the loop polls.
     ///
     /// # Errors
     /// When the descriptor cannot be watched.
@@ -171,7 +178,13 @@ impl Engine {
         let transport = match options.transport {
             transport::PENDING => Transport::Pending,
             transport::LOCAL => {
-                Transport::Local(self.poller.lend(options.fd, token(slot, generation))?)
+                let mut socket = LocalSocket::new(options.fd);
+                if options.role == role::SERVER {
+                    self.unwatched.push(Unwatched::new(slot, generation));
+                } else {
+                    self.poller.watch(&mut socket, token(slot, generation))?;
+                }
+                Transport::Local(socket)
             }
             _ => Transport::Fed,
         };
@@ -247,8 +260,10 @@ impl Engine {
             return Ok(());
         };
         if let Some(Held::Own(connection)) = entry.connection.as_mut() {
-            connection.transport =
-                Transport::Local(self.poller.lend(fd, token(slot, entry.generation))?);
+            let mut socket = LocalSocket::new(fd);
+            self.poller
+                .watch(&mut socket, token(slot, entry.generation))?;
+            connection.transport = Transport::Local(socket);
         }
         self.send(slot, Follows::Unknown);
         self.enqueue(slot);
@@ -382,7 +397,9 @@ impl Engine {
     /// Collects readiness; called when the poller's descriptor is readable.
     pub fn collect(&mut self) {
         self.now = Instant::now();
-        self.events.begin_turn();
+        if !std::mem::take(&mut self.has_begun) {
+            self.events.begin_turn();
+        }
         self.tell_late_ends();
         self.send_off_arrivals();
         loop {

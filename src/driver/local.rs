@@ -32,11 +32,46 @@ pub struct LocalSocket {
     pub hung_up: bool,
     /// A send may be taken: cleared when one was not, set by the poller's edge.
     pub writable: bool,
-    /// The kernel was asked to keep the end of what was sent.
-    keeps_back: bool,
+    watch: Watch,
+    sending: Sending,
+}
+
+/// Whether the poller knows of a descriptor.
+#[derive(PartialEq, Eq)]
+enum Watch {
+    NotYet,
+    On,
+}
+
+/// How far the sending side has come.
+#[derive(PartialEq, Eq)]
+enum Sending {
+    /// What was sent is on its way.
+    Open,
+    /// The kernel was asked to keep the end of it.
+    KeptBack,
+    /// FIN was sent.
+    ShutDown,
 }
 
 impl LocalSocket {
+    /// One that the poller does not know of.
+    pub fn new(fd: RawFd) -> Self {
+        Self {
+            fd,
+            readable: false,
+            hung_up: false,
+            writable: true,
+            watch: Watch::NotYet,
+            sending: Sending::Open,
+        }
+    }
+
+    /// Whether FIN was sent.
+    pub fn is_shut_down(&self) -> bool {
+        self.sending == Sending::ShutDown
+    }
+
     /// Receives into `buffer`.
     pub fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
@@ -84,7 +119,7 @@ impl LocalSocket {
             skip -= skipped;
         }
         if flags != 0 {
-            self.keeps_back = true;
+            self.sending = Sending::KeptBack;
         } else {
             self.push();
         }
@@ -94,7 +129,8 @@ impl LocalSocket {
     /// Has the kernel send what it was asked to keep.
     pub fn push(&mut self) {
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        if std::mem::take(&mut self.keeps_back) {
+        if self.sending == Sending::KeptBack {
+            self.sending = Sending::Open;
             let off: libc::c_int = 0;
             // SAFETY: the option's value is an int, which lives across the call; a wrong descriptor, or one that is no TCP socket's, is answered
             // with an error, and keeps nothing.
@@ -112,7 +148,7 @@ impl LocalSocket {
 
     /// Sends FIN, with what the kernel keeps.
     pub fn shut_down(&mut self) {
-        self.keeps_back = false;
+        self.sending = Sending::ShutDown;
         // SAFETY: takes no memory. It fails where there is no connection any more, which the next receive tells.
         unsafe { libc::shutdown(self.fd, libc::SHUT_WR) };
     }
@@ -224,27 +260,24 @@ impl Poller {
     ///
     /// # Errors
     /// When the descriptor cannot be watched (a file, or one watched already).
-    pub fn lend(&self, fd: RawFd, token: u64) -> io::Result<LocalSocket> {
+    pub fn watch(&self, socket: &mut LocalSocket, token: u64) -> io::Result<()> {
         self.poll.registry().register(
-            &mut SourceFd(&fd),
+            &mut SourceFd(&socket.fd),
             Token(token as usize),
             Interest::READABLE | Interest::WRITABLE,
         )?;
         // An edge for what is there already comes with the first poll.
-        Ok(LocalSocket {
-            fd,
-            readable: false,
-            hung_up: false,
-            writable: true,
-            keeps_back: false,
-        })
+        socket.watch = Watch::On;
+        Ok(())
     }
 
     /// Gives a descriptor back to its socket.
     pub fn give_back(&self, socket: &mut LocalSocket) {
         socket.push();
-        // It fails only for a descriptor that was closed behind our back, which ended the watch already.
-        let _ = self.poll.registry().deregister(&mut SourceFd(&socket.fd));
+        if socket.watch == Watch::On {
+            // It fails only for a descriptor that was closed behind our back, which ended the watch already.
+            let _ = self.poll.registry().deregister(&mut SourceFd(&socket.fd));
+        }
     }
 
     /// Makes the poller's descriptor readable, so that libuv calls again.

@@ -119,7 +119,8 @@ impl JsEngine {
         request: f64,
         keep_alive: f64,
     ) -> Result<i32> {
-        let attached = self.engine()?.attach(&Attach {
+        let mut engine = self.engine()?;
+        let attached = engine.attach(&Attach {
             role,
             transport,
             fd,
@@ -127,6 +128,9 @@ impl JsEngine {
             leniency,
             timeouts: timeouts(headers, request, keep_alive),
         });
+        if engine.has_unwatched() {
+            self.environment.look_before_poll();
+        }
         Ok(attached.map_or_else(errno, |slot| slot as i32))
     }
 
