@@ -309,9 +309,13 @@ class Connection {
     return (framing << (8 + COMMAND.FRAMING_SHIFT)) | (expect << (8 + COMMAND.EXPECT_SHIFT));
   }
 
-  /** @param {any} sent the message that ends */
+  /**
+   * The flag of a message behind which the connection ends: the engine need not send it before FIN, with which it goes in one packet. Whoever is told
+   * that it was sent asks for that, `Local` takes care that he is told at once. I/O threads send when it suits them.
+   * @param {any} sent the message
+   */
   lasting(sent) {
-    if (sent?._last !== true || this.role !== ROLE.SERVER) return 0;
+    if (sent?._last !== true || this.ioThreads > 0 || !(this.transport instanceof Local)) return 0;
     this.isLast = true;
     return COMMAND.LAST << 8;
   }
