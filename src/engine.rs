@@ -4,7 +4,7 @@ mod commands;
 pub mod deadlines;
 mod held;
 pub(crate) mod threads;
-mod unwatched;
+mod turns;
 
 use crate::connection::{Connection, Parsed, Receiving};
 use crate::driver::local::{LocalSocket, Poller};
@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
 use threads::Threads;
-use unwatched::Unwatched;
+use turns::Unwatched;
 
 /// Bytes received by one system call at most; also what a connection may take before the next one has its turn.
 const RECEIVE_SIZE: usize = 64 * 1024;
@@ -451,33 +451,6 @@ impl Engine {
         }
         // Behind the poll, which has taken the wake-up for what is found here.
         self.open_inbox();
-    }
-
-    /// Has a connection's END told in the next turn of the event loop, in which libuv would read it.
-    pub fn put_end_off(&mut self, slot: u32) {
-        if let Some(entry) = self.slots.get(slot as usize) {
-            self.late_ends.push((slot, entry.generation));
-            self.wake();
-        }
-    }
-
-    fn tell_late_ends(&mut self) {
-        for (slot, generation) in std::mem::take(&mut self.late_ends) {
-            let is_lent = self
-                .slots
-                .get(slot as usize)
-                .filter(|entry| entry.generation == generation)
-                .and_then(|entry| entry.connection.as_ref())
-                .is_some_and(|held| match held {
-                    Held::Own(connection) => matches!(connection.transport, Transport::Local(_)),
-                    Held::Shared(_) => true,
-                });
-            // Whoever has it back meets the end himself.
-            if is_lent {
-                self.events
-                    .push_bare(Header::bare(event::END, (slot, generation)));
-            }
-        }
     }
 
     /// A pump has panicked: what is flushed wakes the loop by itself again, and what waits has it called again.

@@ -1,4 +1,4 @@
-//! Connections of the local driver that the poller has not been told of.
+//! What goes by turns of the event loop: connections of the local driver that the poller has not been told of, and ENDs that are told later.
 //!
 //! A client that connects has mostly sent its request by the time it is accepted, and where each has but one, it is answered, shut down and closed
 //! within a turn of the event loop. So what has come is asked of the kernel when the loop is about to poll for the first time, and only what is
@@ -9,7 +9,8 @@ use super::{Engine, Slot, token};
 use crate::connection::{Connection, Receiving, failure};
 use crate::driver::Transport;
 use crate::driver::local::LocalSocket;
-use crate::ring::events::Records;
+use crate::ring::events::{Header, Records};
+use crate::ring::layout::event;
 use std::time::Instant;
 
 /// One of them.
@@ -105,5 +106,32 @@ impl Engine {
         });
         rest.append(&mut self.unwatched);
         self.unwatched = rest;
+    }
+
+    /// Has a connection's END told in the next turn of the event loop, in which libuv would read it.
+    pub fn put_end_off(&mut self, slot: u32) {
+        if let Some(entry) = self.slots.get(slot as usize) {
+            self.late_ends.push((slot, entry.generation));
+            self.wake();
+        }
+    }
+
+    pub(super) fn tell_late_ends(&mut self) {
+        for (slot, generation) in std::mem::take(&mut self.late_ends) {
+            let is_lent = self
+                .slots
+                .get(slot as usize)
+                .filter(|entry| entry.generation == generation)
+                .and_then(|entry| entry.connection.as_ref())
+                .is_some_and(|held| match held {
+                    Held::Own(connection) => matches!(connection.transport, Transport::Local(_)),
+                    Held::Shared(_) => true,
+                });
+            // Whoever has it back meets the end himself.
+            if is_lent {
+                self.events
+                    .push_bare(Header::bare(event::END, (slot, generation)));
+            }
+        }
     }
 }
