@@ -170,6 +170,67 @@ test(
   },
 );
 
+for (const size of [20_000, 70_000, 4 * MIB]) {
+  test(`a body of ${size} bytes that is written and ended in one turn waits for no drain`, options, async (t) => {
+    let drains = 0;
+    const server = http.createServer((_req, res) => {
+      res.on('drain', () => drains++);
+      res.write(Buffer.alloc(size));
+      res.end();
+    });
+    const port = await listen(t, server);
+    const [res] = await once(http.get({ port, agent: false }), 'response');
+    let length = 0;
+    for await (const chunk of res) length += chunk.length;
+    assert.deepEqual({ length, drains }, { length: size, drains: 0 });
+  });
+}
+
+for (const kind of ['answer', 'request']) {
+  test(`a socket does not time out while its peer reads the ${kind}, and does when he stops`, options, async (t) => {
+    const data = Buffer.alloc(64 * MIB);
+    const incoming = deferred();
+    const server = http.createServer((req, res) => {
+      if (kind === 'answer') res.end(data);
+      incoming.resolve({ req, res });
+    });
+    server.setTimeout(1_000_000, () => {});
+    const port = await listen(t, server);
+    const req = http.request({ port, method: 'POST', agent: false, timeout: 1_000_000 });
+    t.after(() => req.destroy());
+    req.on('error', () => {});
+    const response = kind === 'answer' ? once(req, 'response') : [];
+    req.end(kind === 'request' ? data : '');
+    const { req: received, res } = await incoming.promise;
+    const [sender, reader] = kind === 'answer' ? [res, (await response)[0]] : [req, received];
+    const { socket } = sender;
+    let told = 0;
+    socket.on('timeout', () => told++);
+    /** As Node's timer has it, which need not be waited for. */
+    const timesOut = () => {
+      const before = told;
+      socket._onTimeout();
+      return told > before;
+    };
+    const timesOutInTheEnd = async () => {
+      while (!timesOut()) await new Promise((resolve) => setTimeout(resolve, 20));
+    };
+    let count = 0;
+    reader.on('error', () => {});
+    reader.on('data', (/** @type {Buffer} */ chunk) => (count += chunk.length));
+    reader.pause();
+    await timesOutInTheEnd();
+    for (let round = 1; round <= 2; round++) {
+      reader.resume();
+      // More than kernels hold.
+      while (count < round * 20 * MIB) await new Promise((resolve) => setTimeout(resolve, 1));
+      reader.pause();
+      assert.ok(!timesOut(), 'he has read some of it');
+      await timesOutInTheEnd();
+    }
+  });
+}
+
 test('a reset is a reset, whatever was told as sent', options, async (t) => {
   const { isThere } = await sendToNobody(t, Infinity, (socket) => socket.resetAndDestroy());
   assert.ok(!isThere, 'the kernel drops what it holds');

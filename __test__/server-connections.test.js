@@ -221,6 +221,34 @@ test('setTimeout destroys a silent connection, or asks the listener', options, a
   assert.match(await asked.rest(), /begun\r\nasked$/);
 });
 
+test('each byte of a peer has the socket’s time-out begin anew, also in the midst of a head', options, async (t) => {
+  const server = http.createServer((_req, res) => res.end('ok'));
+  server.setTimeout(1_000_000);
+  const port = await listen(t, server);
+  const accepted = once(server, 'connection');
+  const peer = net.connect(port, '127.0.0.1');
+  t.after(() => peer.destroy());
+  const [socket] = await accepted;
+  // Node's own timer, which says when it began.
+  const kTimeout = Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === 'timeout');
+  assert.ok(kTimeout);
+  const began = () => /** @type {any} */ (socket)[kTimeout]._idleStart;
+  for (const piece of [
+    'G',
+    'ET / HTTP/1.1\r\nHo',
+    'st: a\r\n',
+    'Transfer-Encoding: chunked\r\n\r\n',
+    '1',
+    '0;ext',
+    '\r\n',
+  ]) {
+    const before = began();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    peer.write(piece);
+    while (began() === before) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+});
+
 test('close() ends idle connections, lets the busy one finish, and then calls back', options, async (t) => {
   const response = deferred();
   const server = http.createServer((req, res) => (req.url === '/busy' ? response.resolve(res) : res.end('idle')));

@@ -263,7 +263,7 @@ const responses = {
     if (!req?.res) return;
     complete(req.res, trailers);
     dropParser(req, conn.socket);
-    conn.completedIn = ring.reading;
+    conn.completedIn = ring.reading();
   },
 
   /**
@@ -273,7 +273,7 @@ const responses = {
   onParseError(conn, err) {
     const { socket } = conn;
     const req = currentRequest(conn);
-    if (req?.res?.complete && (conn.completedIn !== ring.reading || req.res.statusCode === 101)) {
+    if (req?.res?.complete && (conn.completedIn !== ring.reading() || req.res.statusCode === 101)) {
       // Behind a response that was complete already Node does not look; nor behind a 101, where another protocol begins. But no other
       // request gets this socket.
       conn.detach();
@@ -502,7 +502,7 @@ function isFit(socket) {
   if (socket.destroyed || socket.readableEnded) return false;
   const conn = socket[kConnection];
   // It was read to its end a moment ago.
-  if (conn && ring.isReading && conn.completedIn === ring.reading) return true;
+  if (conn && ring.isReading() && conn.completedIn === ring.reading()) return true;
   const fd = socket._handle?.fd;
   // What comes on an encrypted one may be TLS's own.
   return !(fd >= 0) || socket.encrypted || ring.engine.isQuiet(fd, conn?.attached ? conn.slot : -1);

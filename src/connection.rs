@@ -79,6 +79,8 @@ pub enum Ending {
 pub enum Parsed {
     /// All bytes were taken, or what is left waits for JavaScript's verdict.
     Enough,
+    /// The same, and no record was written.
+    Untold,
     /// The event ring is full: more when JavaScript has read it.
     RingFull,
 }
@@ -163,14 +165,16 @@ impl Connection {
         now: Instant,
     ) -> (usize, Parsed) {
         let mut consumed = 0;
+        let mut parsed_all = Parsed::Untold;
         while !self.receiving.is_over() {
             if !events.has_room() {
                 return (consumed, Parsed::RingFull);
             }
             let mut rest = &input[consumed..];
             let Some(parsed) = self.proto.poll_event(&mut rest, now) else {
-                return (input.len() - rest.len(), Parsed::Enough);
+                return (input.len() - rest.len(), parsed_all);
             };
+            parsed_all = Parsed::Enough;
             let is_implied = match &parsed {
                 proto::Event::Head(head) => {
                     self.is_complete_implied = !head.upgrade && !incoming_message::has_body(head);
@@ -203,7 +207,12 @@ impl Connection {
             }
             Ok(count) => {
                 self.bytes_read += count as u64;
-                return self.parse(&buffer[..count], id, events, now);
+                let parsed = self.parse(&buffer[..count], id, events, now);
+                if parsed == Parsed::Untold {
+                    // Its socket's time-out begins anew, as behind each read of libuv's.
+                    events.push_bare(Header::bare(event::STIR, id));
+                }
+                return parsed;
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {

@@ -296,7 +296,7 @@ class Connection {
   /** Bytes accepted and not yet with the kernel. */
   get writableLength() {
     if (this.transport === null) return this.socket.writableLength ?? 0;
-    const queued = ring.figure(this, TABLE.QUEUED) + (this.epoch === ring.epoch ? this.unflushed : 0);
+    const queued = ring.figure(this, TABLE.QUEUED) + (this.epoch === ring.epoch() ? this.unflushed : 0);
     return this.transport instanceof Fed ? queued + (this.socket.writableLength ?? 0) : queued;
   }
 
@@ -333,8 +333,8 @@ class Connection {
       const bytes = typeof data === 'string' ? Buffer.from(data, encoding) : data;
       const isBelowMark = this.isBelowMark(bytes.byteLength);
       ring.flushWith(this, this.marked(kindAndFlags, sent), bytes);
-      this.written(kind, 0, sent);
-      return isBelowMark ? this.owedDrain === null : this.oweDrain();
+      const isAccepted = this.written(kind, 0, sent);
+      return isAccepted && !isBelowMark ? this.oweDrain() : isAccepted;
     }
     // What the coding adds counts too: those who write little at a time are told to wait as soon as by Node.
     const coding = kind === COMMAND.BODY && this.isChunked && data.length > 0 ? data.length.toString(16).length + 4 : 0;
@@ -366,13 +366,14 @@ class Connection {
       if (kind === COMMAND.BODY) process.nextTick(ring.hurry);
       else ring.hurry();
     }
-    if (this.socket.timeout) this.socket._unrefTimer();
+    const { timeout } = this.socket;
+    if (timeout) this.socket._unrefTimer();
     const isBelowMark = this.isBelowMark(size);
     this.unflushed += size;
     if (this.transport instanceof Fed && kind !== COMMAND.BODY && kind !== COMMAND.MESSAGE_HEAD) {
       // The stream's user may watch it being written: like Node, at once when a message ends.
       this.flush();
-    } else if (sent != null || this.transport instanceof Fed) {
+    } else if (sent != null || timeout || this.transport instanceof Fed) {
       this.awaitOutput();
     }
     return isBelowMark ? this.owedDrain === null : this.oweDrain();
@@ -380,7 +381,7 @@ class Connection {
 
   /** Whether `size` more bytes leave the queue below the stream's high-water mark. */
   isBelowMark(size) {
-    const epoch = ring.epoch;
+    const epoch = ring.epoch();
     if (this.epoch !== epoch) {
       this.epoch = epoch;
       this.unflushed = 0;

@@ -29,12 +29,12 @@ const TIMEOUT_NAMES = {
 function onEvent(connection, kind, flags, a, b, bytes, start, end) {
   const { resource, socket } = connection;
   if (socket.timeout) socket._unrefTimer();
-  if (kind === EVENT.END && connection.readIn === ring.turn) {
+  if (kind === EVENT.END && connection.readIn === ring.turn()) {
     // libuv reads the end of a stream in another turn than what stood before it: an answer that is given in between is sent.
     ring.engine.putEndOff(connection.slot);
     return;
   }
-  connection.readIn = ring.turn;
+  connection.readIn = ring.turn();
   switch (kind) {
     case EVENT.HEAD:
       resource.runInAsyncScope(callHead, null, connection, bytes.latin1Slice(start, end), flags, a, b);
@@ -58,6 +58,8 @@ function onEvent(connection, kind, flags, a, b, bytes, start, end) {
       break;
     case EVENT.MISUSE:
       resource.runInAsyncScope(destroySocket, null, socket, new Error(`ferrohttp: ${bytes.latin1Slice(start, end)}`));
+      break;
+    case EVENT.STIR:
       break;
     case EVENT.SENT:
       connection.awaitOutput();

@@ -143,8 +143,14 @@ class Fed {
 
   /** Writes to the stream in the context of whoever waited first to have it written: there Node corks it, and uncorks it in a tick. */
   settle() {
+    const { connection } = this;
     if (this.writer === null) this.write();
     else this.writer.runInAsyncScope(this.write, this);
+    // Here and not in `write`, which may be in the midst of a message's end: a stream tells of it in a tick.
+    const owed = connection.owedDrain;
+    if (owed === null || connection.transport !== this) return;
+    connection.owedDrain = null;
+    tellDrain(connection, owed);
   }
 
   /** Gives the stream what the engine has framed; who waits for it is called by the stream. */
@@ -152,7 +158,6 @@ class Fed {
     const { connection } = this;
     this.forgetWriter();
     const owed = connection.owedDrain;
-    connection.owedDrain = null;
     let isAccepted = connection.socket.writableNeedDrain !== true;
     if (ring.figure(connection, TABLE.QUEUED) > 0 || !connection.marks.isEmpty) {
       const output = ring.engine.takeOutput(connection.slot);
@@ -169,7 +174,7 @@ class Fed {
       }
     }
     // Refused: the stream's own 'drain' comes, in the context of this write.
-    if (owed !== null && isAccepted) tellDrain(connection, owed);
+    if (!isAccepted) connection.owedDrain = null;
   }
 }
 

@@ -27,6 +27,7 @@ const WRITES = ['writeBuffer', 'writev', 'writeUtf8String', 'writeAsciiString', 
  * @property {(referenced: boolean) => void} onReference
  * @property {() => number} bytesRead
  * @property {() => number} bytesWritten
+ * @property {() => number} writeQueueSize bytes that the kernel has not taken
  */
 
 /**
@@ -58,6 +59,7 @@ function accessors(base, name) {
 function makePrototype(base) {
   const read = accessors(base, 'bytesRead');
   const written = accessors(base, 'bytesWritten');
+  const queued = accessors(base, 'writeQueueSize');
   const lent = Object.create(base, {
     bytesRead: {
       configurable: true,
@@ -69,6 +71,12 @@ function makePrototype(base) {
       configurable: true,
       get() {
         return this[kLent].bytesWritten() + written.get.call(this);
+      },
+    },
+    writeQueueSize: {
+      configurable: true,
+      get() {
+        return this[kLent].writeQueueSize() + queued.get.call(this);
       },
     },
     onread: readerOf(base, (handle) => handle[kLent].onTaken()),
@@ -170,6 +178,26 @@ function toBuffer(name, data) {
   }
 }
 
+/**
+ * Where a net.Socket keeps what its handle's `writeQueueSize` was: when its time-out is due, and it has changed since, the time begins anew. Found on
+ * the first socket; null: there is no such thing in this Node.
+ * @type {symbol | null | undefined}
+ */
+let kLastWriteQueueSize;
+
+/**
+ * Notes how much waits for the kernel, for the socket's time-out.
+ * @param {any} socket a net.Socket
+ * @param {number} size bytes
+ */
+function noteWriteQueue(socket, size) {
+  if (kLastWriteQueueSize === undefined) {
+    const symbols = Object.getOwnPropertySymbols(socket);
+    kLastWriteQueueSize = symbols.find((symbol) => symbol.description === 'lastWriteQueueSize') ?? null;
+  }
+  if (kLastWriteQueueSize !== null) socket[kLastWriteQueueSize] = size;
+}
+
 /** @type {any} */
 const plain = net.Socket.prototype;
 
@@ -242,6 +270,7 @@ const NOBODY = {
   onReference() {},
   bytesRead: () => 0,
   bytesWritten: () => 0,
+  writeQueueSize: () => 0,
 };
 
 /**
@@ -300,4 +329,4 @@ function giveBack(handle) {
 /** Whether handles of this prototype have come back before. */
 const isReturned = (prototype) => returned.get(Object.getPrototypeOf(prototype)) === prototype;
 
-module.exports = { forsake, giveBack, isLendable, isPlain, lend, watchOwner };
+module.exports = { forsake, giveBack, isLendable, isPlain, lend, noteWriteQueue, watchOwner };

@@ -30,6 +30,7 @@ module.exports = {
     IO_ERROR: 6,
     SENT: 7,
     MISUSE: 8,
+    STIR: 9,
     OUT_OF_LINE: 8388608,
     IN_SLAB: 4194304,
     SLAB_SHIFT: 16,

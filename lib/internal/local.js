@@ -6,7 +6,7 @@
 const { EventEmitter } = require('node:events');
 const { annotate, kConnection } = require('./annotate');
 const { COMMAND, ROLE, TABLE } = require('./layout');
-const { forsake, giveBack, isLendable, isPlain, lend } = require('./handle');
+const { forsake, giveBack, isLendable, isPlain, lend, noteWriteQueue } = require('./handle');
 const { endTheirTick } = require('./marks');
 const ring = require('./ring');
 
@@ -80,7 +80,9 @@ class Local {
       if (socket._httpMessage !== message) endTheirTick();
     }
     if (connection.isLast) this.endHold();
-    if (ring.figure(connection, TABLE.QUEUED) === 0) {
+    const queued = ring.figure(connection, TABLE.QUEUED);
+    if (socket.timeout) noteWriteQueue(socket, queued);
+    if (queued === 0) {
       const shutdown = this.delayedShutdown;
       this.delayedShutdown = null;
       shutdown?.();
@@ -159,6 +161,11 @@ class Local {
   bytesWritten() {
     ring.flush();
     return ring.figure(this.connection, TABLE.BYTES_WRITTEN);
+  }
+
+  writeQueueSize() {
+    ring.flush();
+    return ring.figure(this.connection, TABLE.QUEUED);
   }
 }
 

@@ -507,6 +507,7 @@ process.on('exit', () => {
   engine.sendAllNow();
 });
 
+// No accessors: with one among them V8 would keep this object as a dictionary, and look each of these functions up by name where it is called.
 module.exports = {
   COMMAND,
   attach,
@@ -519,27 +520,19 @@ module.exports = {
   commandWith,
   connections,
   engine,
+  epoch: () => epoch,
   figure,
   flush,
   flushWith,
-  get epoch() {
-    return epoch;
-  },
+  /** Whether what is numbered `reading` is being told of right now. */
+  isReading: () => inBatch,
   readEvents,
   readEventsNow,
-  get reading() {
-    return reading;
-  },
-  /** Numbers the turns of the event loop, as far as the engine takes part in them. */
-  get turn() {
-    return eventWords[RING.TURN];
-  },
-  /** Whether what is numbered `reading` is being told of right now. */
-  get isReading() {
-    return inBatch;
-  },
+  reading: () => reading,
   reference,
   release,
   releaseSlot,
   takeSlot,
+  /** Numbers the turns of the event loop, as far as the engine takes part in them. */
+  turn: () => eventWords[RING.TURN],
 };

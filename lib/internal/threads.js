@@ -17,6 +17,11 @@ class Threads extends Local {
     return super.beforeShutdown(shutdown);
   }
 
+  writeQueueSize() {
+    this.sendNow();
+    return super.writeQueueSize();
+  }
+
   /** What was told as sent is sent by its I/O thread yet, unless nobody is to have it. @param {boolean} [isReset] */
   onClose(isReset) {
     if (isReset) {

@@ -237,7 +237,8 @@ fn the_end_and_a_reset_are_told_once() {
     let (slot, _near, mut far) = rig.connect_threads();
     far.write_all(b"GET / HT").unwrap();
     drop(far);
-    assert_eq!(rig.wait_for(1), [(event::END, slot, Vec::new())]);
+    let told = [event::STIR, event::END].map(|kind| (kind, slot, Vec::new()));
+    assert_eq!(rig.wait_for(2), told);
     rig.command(command::RAW, (slot, 0), 0, b"into the void");
     rig.flush().unwrap();
     assert_eq!(kinds(&rig.wait_for(1)), [event::IO_ERROR]);

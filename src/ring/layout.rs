@@ -65,6 +65,8 @@ layout! {
         SENT = 7;
         /// JavaScript sent a message as no message can be sent; the payload says why.
         MISUSE = 8;
+        /// Bytes were received of which there is nothing to tell yet, as the beginning of a head: the peer is not silent.
+        STIR = 9;
         /// Flag, in any kind: the payload is not here but taken with `takeLarge()`.
         OUT_OF_LINE = 0x0080_0000;
         /// Flag of a BODY: the part lies in a slab, which is JavaScript's now. A: the slab's number, and below `SLAB_SHIFT` bits the offset in it.
