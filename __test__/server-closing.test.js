@@ -106,3 +106,61 @@ test('the response closes after it has finished, in that order', async () => {
   const both = HOST_MAJOR < 24 ? ['finish true true', 'end callback'] : ['end callback', 'finish true true'];
   assert.deepStrictEqual(order, ['prefinish', ...both, 'close true']);
 });
+
+/**
+ * What is done with the last answer of a connection, and what its client gets behind the head.
+ * @type {Record<string, [string, (req: import('node:http').IncomingMessage, res: import('node:http').ServerResponse) => void]>}
+ */
+const LAST_ANSWERS = {
+  'ended at once': ['x', (_req, res) => res.end('x')],
+  'ended later': ['x', (_req, res) => setImmediate(() => res.end('x'))],
+  'written, then ended': ['xy', (_req, res) => void res.write('x', () => res.end('y'))],
+  'ended with a callback': ['x', (_req, res) => res.end('x', () => {})],
+  'followed by bytes of its user': [
+    'xy',
+    (req, res) => {
+      res.end('x');
+      req.socket.write('y');
+    },
+  ],
+  'followed by bytes when it has gone': [
+    'xy',
+    (req, res) => {
+      res.write('x', () => req.socket.write('y'));
+      res.end();
+    },
+  ],
+  'on a socket that nobody shuts down': [
+    'x',
+    (req, res) => {
+      req.socket.destroySoon = () => {};
+      res.end('x');
+      req.socket.on('end', () => req.socket.destroy());
+    },
+  ],
+  'on a socket that is destroyed when it has gone': [
+    'x',
+    (req, res) => void res.on('finish', () => req.socket.destroy()).end('x'),
+  ],
+};
+
+for (const [what, [expected, answer]] of Object.entries(LAST_ANSWERS)) {
+  test(`the last answer of a connection comes whole: ${what}`, async () => {
+    const server = http.createServer((req, res) => {
+      res.setHeader('Connection', 'close');
+      res.setHeader('Content-Length', what.startsWith('written') ? 2 : 1);
+      answer(req, res);
+    });
+    const socket = await connect(await listen(server));
+    socket.write(request('/'));
+    let got = '';
+    socket.on('data', (data) => {
+      got += data;
+      // Ends it, where the server does not.
+      if (got.endsWith(`\r\n\r\n${expected}`)) socket.end();
+    });
+    await once(socket, 'close');
+    assert.strictEqual(got.split('\r\n\r\n')[1], expected);
+    await server[Symbol.asyncDispose]();
+  });
+}

@@ -1,7 +1,7 @@
 //! One connection: the protocol, who moves its bytes, and what waits on either side.
 
-use crate::driver::Transport;
 use crate::driver::output::Output;
+use crate::driver::{Follows, Transport};
 use crate::incoming_message;
 use crate::ring::events::{Header, Records};
 use crate::ring::layout::event;
@@ -63,6 +63,17 @@ impl Receiving {
     }
 }
 
+/// Whether the sending side ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Not as far as is known.
+    Open,
+    /// The last message is queued, or sent: FIN is asked for when JavaScript hears that it has gone.
+    Announced,
+    /// FIN is asked for.
+    Due,
+}
+
 /// Why parsing stopped.
 #[derive(PartialEq, Eq)]
 pub enum Parsed {
@@ -80,6 +91,7 @@ pub struct Connection {
     pub(crate) transport: Transport,
     pub(crate) output: Output,
     pub(crate) receiving: Receiving,
+    pub(crate) ending: Ending,
     pub(crate) bytes_read: u64,
     /// Received and not parsed: the ring was full, or a verdict or a resume is awaited.
     pub(crate) unparsed: Vec<u8>,
@@ -99,6 +111,7 @@ impl Connection {
             transport,
             output: Output::default(),
             receiving: Receiving::Open,
+            ending: Ending::Open,
             bytes_read: 0,
             unparsed: Vec::new(),
             is_complete_implied: false,
@@ -218,8 +231,14 @@ impl Connection {
     }
 
     /// Sends what is queued and `tail` behind it. A failure goes to JavaScript as an event, and the output with it.
-    pub fn send(&mut self, tail: &[&[u8]], id: (u32, u32), events: &mut impl Records) {
-        if let Err(error) = self.transport.send(&mut self.output, tail) {
+    pub fn send(
+        &mut self,
+        tail: &[&[u8]],
+        follows: Follows,
+        id: (u32, u32),
+        events: &mut impl Records,
+    ) {
+        if let Err(error) = self.transport.send(&mut self.output, tail, follows) {
             self.output.clear();
             self.receiving = Receiving::Broken;
             events.push_bare(failure(&error, 1, id));

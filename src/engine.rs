@@ -6,10 +6,11 @@ mod held;
 #[cfg(test)]
 mod recovery_tests;
 pub(crate) mod threads;
+mod turns;
 
 use crate::connection::{Connection, Parsed, Receiving};
-use crate::driver::Transport;
-use crate::driver::local::Poller;
+use crate::driver::local::{LocalSocket, Poller};
+use crate::driver::{Follows, Transport};
 use crate::ring::events::{Events, Header, Records};
 use crate::ring::layout::{event, role, table, transport};
 use crate::ring::memory::Memory;
@@ -22,6 +23,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
 use threads::Threads;
+use turns::Unwatched;
 
 /// Bytes received by one system call at most; also what a connection may take before the next one has its turn.
 const RECEIVE_SIZE: usize = 64 * 1024;
@@ -94,6 +96,9 @@ pub struct Engine {
     /// The one that is received into.
     slab: Option<Slab>,
     poller: Poller,
+    unwatched: Vec<Unwatched>,
+    /// The turn of the event loop has been counted before its poll.
+    has_begun: bool,
     threads: Option<Threads>,
     queue: VecDeque<u32>,
     /// Connections, with their generations, whose END is told in the next turn of the event loop.
@@ -120,6 +125,8 @@ impl Engine {
             slabs: Slabs::default(),
             slab: None,
             poller: Poller::new()?,
+            unwatched: Vec::new(),
+            has_begun: false,
             threads: None,
             queue: VecDeque::new(),
             late_ends: Vec::new(),
@@ -163,7 +170,7 @@ impl Engine {
 
     // --- connections ---------------------------------------------------------------------------------------------------
 
-    /// Takes over a connection; its slot.
+    /// Takes over a connection; its slot. A server's is not watched before the loop polls.
     ///
     /// # Errors
     /// When the descriptor cannot be watched.
@@ -173,7 +180,13 @@ impl Engine {
         let transport = match options.transport {
             transport::PENDING => Transport::Pending,
             transport::LOCAL => {
-                Transport::Local(self.poller.lend(options.fd, token(slot, generation))?)
+                let mut socket = LocalSocket::new(options.fd);
+                if options.role == role::SERVER {
+                    self.unwatched.push(Unwatched::new(slot, generation));
+                } else {
+                    self.poller.watch(&mut socket, token(slot, generation))?;
+                }
+                Transport::Local(socket)
             }
             _ => Transport::Fed,
         };
@@ -249,10 +262,12 @@ impl Engine {
             return Ok(());
         };
         if let Some(Held::Own(connection)) = entry.connection.as_mut() {
-            connection.transport =
-                Transport::Local(self.poller.lend(fd, token(slot, entry.generation))?);
+            let mut socket = LocalSocket::new(fd);
+            self.poller
+                .watch(&mut socket, token(slot, entry.generation))?;
+            connection.transport = Transport::Local(socket);
         }
-        self.send(slot, &[]);
+        self.send(slot, Follows::Unknown);
         self.enqueue(slot);
         Ok(())
     }
@@ -264,7 +279,7 @@ impl Engine {
     pub fn unbind(&mut self, slot: u32) -> Result<(), Misuse> {
         self.take_back(slot);
         let mut connection = connection(&mut self.slots, slot)?;
-        if let Transport::Local(socket) = &connection.transport {
+        if let Transport::Local(socket) = &mut connection.transport {
             self.poller.give_back(socket);
         }
         connection.transport = Transport::Fed;
@@ -285,9 +300,9 @@ impl Engine {
         self.free.push(slot);
         match held {
             Held::Own(Connection {
-                transport: Transport::Local(socket),
+                transport: Transport::Local(mut socket),
                 ..
-            }) => self.poller.give_back(&socket),
+            }) => self.poller.give_back(&mut socket),
             Held::Own(_) => {}
             Held::Shared(shared) => self.close_shared(&shared),
         }
@@ -384,7 +399,9 @@ impl Engine {
     /// Collects readiness; called when the poller's descriptor is readable.
     pub fn collect(&mut self) {
         self.now = Instant::now();
-        self.events.begin_turn();
+        if !std::mem::take(&mut self.has_begun) {
+            self.events.begin_turn();
+        }
         self.tell_late_ends();
         self.send_off_arrivals();
         loop {
@@ -416,7 +433,7 @@ impl Engine {
                 if ready.writable && !socket.writable {
                     socket.writable = true;
                     let reached = connection.output.reached();
-                    connection.send(&[], (slot, generation), events);
+                    connection.send(&[], Follows::Unknown, (slot, generation), events);
                     if connection.output.is_empty() {
                         connection.proto.stir(*now);
                     }
@@ -436,33 +453,6 @@ impl Engine {
         }
         // Behind the poll, which has taken the wake-up for what is found here.
         self.open_inbox();
-    }
-
-    /// Has a connection's END told in the next turn of the event loop, in which libuv would read it.
-    pub fn put_end_off(&mut self, slot: u32) {
-        if let Some(entry) = self.slots.get(slot as usize) {
-            self.late_ends.push((slot, entry.generation));
-            self.wake();
-        }
-    }
-
-    fn tell_late_ends(&mut self) {
-        for (slot, generation) in std::mem::take(&mut self.late_ends) {
-            let is_lent = self
-                .slots
-                .get(slot as usize)
-                .filter(|entry| entry.generation == generation)
-                .and_then(|entry| entry.connection.as_ref())
-                .is_some_and(|held| match held {
-                    Held::Own(connection) => matches!(connection.transport, Transport::Local(_)),
-                    Held::Shared(_) => true,
-                });
-            // Whoever has it back meets the end himself.
-            if is_lent {
-                self.events
-                    .push_bare(Header::bare(event::END, (slot, generation)));
-            }
-        }
     }
 
     /// A pump has panicked: what is flushed wakes the loop by itself again, and what waits has it called again.

@@ -52,9 +52,27 @@ impl Rig {
         (slot, near, far)
     }
 
+    /// A turn of the event loop.
     fn pump(&mut self) -> Vec<Seen> {
         let mut seen = Vec::new();
+        if self.engine.has_unwatched() {
+            seen = self.before_poll();
+        }
         self.engine.collect();
+        seen.extend(self.run());
+        seen
+    }
+
+    /// What comes before its poll.
+    fn before_poll(&mut self) -> Vec<Seen> {
+        self.engine.receive_first();
+        let seen = self.run();
+        self.engine.watch_rest();
+        seen
+    }
+
+    fn run(&mut self) -> Vec<Seen> {
+        let mut seen = Vec::new();
         loop {
             let worked = self.engine.run();
             let read = self.read();
@@ -95,7 +113,13 @@ impl Rig {
 
     fn flush(&mut self) -> Result<(), Misuse> {
         let written = std::mem::take(&mut self.written);
-        self.engine.flush(written)
+        self.engine.flush(written, false)
+    }
+
+    /// The same at the end of a batch, behind which those who wait are told.
+    fn flush_and_tell(&mut self) {
+        let written = std::mem::take(&mut self.written);
+        self.engine.flush(written, true).unwrap();
     }
 
     fn figure(&self, slot: u32, field: u32) -> f64 {
@@ -147,6 +171,57 @@ fn requests_become_records_and_messages_become_bytes() {
     assert_eq!(rig.figure(slot, table::BYTES_WRITTEN), got.len() as f64);
 }
 
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+#[test]
+fn a_new_connection_is_received_from_before_the_poll_and_watched_when_it_stays() {
+    let mut rig = Rig::new();
+    let (_, _near, mut far) = rig.connect();
+    far.write_all(GET).unwrap();
+    assert_eq!(rig.before_poll().len(), 1);
+    assert!(!rig.engine.has_unwatched());
+    far.write_all(GET).unwrap();
+    assert_eq!(rig.pump().len(), 1, "the poller tells of it");
+    let (_, _near, mut late) = rig.connect();
+    assert_eq!(rig.before_poll(), []);
+    late.write_all(GET).unwrap();
+    assert_eq!(rig.pump().len(), 1);
+}
+
+#[test]
+fn a_new_connection_that_is_answered_and_shut_down_is_watched_a_turn_later_if_it_is_not_closed() {
+    let last = MESSAGE | command::LAST << 8;
+    let mut rig = Rig::new();
+    let mut ends = Vec::new();
+    for _ in 0..2 {
+        let (slot, near, mut far) = rig.connect();
+        far.write_all(GET).unwrap();
+        ends.push((slot, near, far));
+    }
+    rig.engine.receive_first();
+    assert_eq!(rig.run().len(), 2);
+    for (slot, ..) in &ends {
+        rig.command(last, (*slot, 0), HEAD.len() as u32, &message());
+    }
+    rig.flush_and_tell();
+    for (slot, _, far) in &mut ends {
+        assert_eq!(rig.figure(*slot, table::SENT), 1.0);
+        rig.command(command::SHUTDOWN, (*slot, 0), 0, b"");
+        rig.flush().unwrap();
+        let mut got = Vec::new();
+        far.read_to_end(&mut got).unwrap();
+        assert_eq!(got, message());
+    }
+    rig.engine.watch_rest();
+    assert!(rig.engine.has_unwatched(), "both may be closed yet");
+    rig.engine.release(ends[0].0).unwrap();
+    rig.before_poll();
+    assert!(!rig.engine.has_unwatched());
+    let (slot, _near, far) = ends.pop().unwrap();
+    drop(far);
+    assert_eq!(rig.pump(), [(event::END, slot, Vec::new())]);
+}
+
 #[test]
 fn the_end_comes_behind_what_the_ring_had_no_room_for() {
     let mut rig = Rig::new();
@@ -172,7 +247,7 @@ fn an_end_that_somebody_else_tells_waits_for_nothing_that_the_kernel_holds() {
     let head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n";
     far.write_all(&[&head[..], &[b'x'; 90_000]].concat())
         .unwrap();
-    rig.engine.collect();
+    rig.engine.receive_first();
     rig.engine.run();
     rig.read();
     assert!(rig.engine.finish(slot).unwrap());

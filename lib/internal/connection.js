@@ -97,6 +97,8 @@ class Connection {
     this.owedDrain = null;
     /** The message being sent is in the chunked coding. */
     this.isChunked = false;
+    /** The last message there is was sent: FIN is to follow it. */
+    this.isLast = false;
     /** Bytes written since flush number `epoch`. */
     this.unflushed = 0;
     this.epoch = -1;
@@ -198,7 +200,7 @@ class Connection {
    * @param {Sent} [sent]
    */
   sendEnd(trailers, sent) {
-    this.write(COMMAND.END, trailers, 'latin1', sent);
+    this.write(COMMAND.END | this.lasting(sent), trailers, 'latin1', sent);
     this.armKeepAlive();
   }
 
@@ -216,7 +218,7 @@ class Connection {
     // Node joins head and text and encodes both alike, unless a chunk's size stands between them or the encoding goes by another name.
     const isJoined = typeof chunk === 'string' && framing !== FRAMING.CHUNKED && (!encoding || encoding === 'utf8');
     if (chunk === null || typeof chunk === 'string' || chunk.byteLength < LARGE) {
-      const kindAndFlags = this.marked(COMMAND.MESSAGE | this.choices(framing, expect), sent);
+      const kindAndFlags = this.marked(COMMAND.MESSAGE | this.choices(framing, expect) | this.lasting(sent), sent);
       if (ring.commandMessage(this, kindAndFlags, text, isJoined ? 'utf8' : 'latin1', chunk, encoding)) {
         this.armKeepAlive();
         return this.written(COMMAND.MESSAGE, size, sent);
@@ -305,6 +307,17 @@ class Connection {
 
   choices(framing, expect) {
     return (framing << (8 + COMMAND.FRAMING_SHIFT)) | (expect << (8 + COMMAND.EXPECT_SHIFT));
+  }
+
+  /**
+   * The flag of a message behind which the connection ends: the engine need not send it before FIN, with which it goes in one packet. Whoever is told
+   * that it was sent asks for that, `Local` takes care that he is told at once. I/O threads send when it suits them.
+   * @param {any} sent the message
+   */
+  lasting(sent) {
+    if (sent?._last !== true || this.ioThreads > 0 || !(this.transport instanceof Local)) return 0;
+    this.isLast = true;
+    return COMMAND.LAST << 8;
   }
 
   marked(kindAndFlags, sent) {

@@ -5,7 +5,7 @@
 
 const { EventEmitter } = require('node:events');
 const { annotate, kConnection } = require('./annotate');
-const { ROLE, TABLE } = require('./layout');
+const { COMMAND, ROLE, TABLE } = require('./layout');
 const { forsake, giveBack, isLendable, isPlain, lend, noteWriteQueue } = require('./handle');
 const { endTheirTick } = require('./marks');
 const ring = require('./ring');
@@ -79,6 +79,7 @@ class Local {
       // Node writes the next message when this one is done with: who listens to that one hears it in another tick.
       if (socket._httpMessage !== message) endTheirTick();
     }
+    if (connection.isLast) this.endHold();
     const queued = ring.figure(connection, TABLE.QUEUED);
     if (socket.timeout) noteWriteQueue(socket, queued);
     if (queued === 0) {
@@ -90,6 +91,12 @@ class Local {
     } else if ((connection.owedDrain !== null || this.delayedShutdown !== null) && marks.isEmpty) {
       connection.markHere();
     }
+  }
+
+  /** The kernel was told that FIN follows, and nobody has asked for it. */
+  endHold() {
+    this.connection.isLast = false;
+    ring.command(this.connection, COMMAND.RAW, 0);
   }
 
   // --- asked of the handle -----------------------------------------------------------------------------------------------
@@ -118,8 +125,15 @@ class Local {
   }
 
   beforeShutdown(shutdown) {
-    ring.flush();
-    if (ring.figure(this.connection, TABLE.QUEUED) === 0) return false;
+    const { connection } = this;
+    if (connection.writableLength > 0) ring.flush();
+    if (ring.figure(connection, TABLE.QUEUED) === 0) {
+      if (connection.isLast) {
+        connection.isLast = false;
+        ring.command(connection, COMMAND.SHUTDOWN, 0);
+      }
+      return false;
+    }
     this.delayedShutdown = shutdown;
     this.connection.awaitOutput();
     return true;

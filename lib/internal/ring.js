@@ -170,13 +170,16 @@ function commandMessage(connection, kindAndFlags, head, headEncoding, body, enco
   return true;
 }
 
-/** Applies what was written, and sends it. */
-function flush() {
+/**
+ * Applies what was written, and sends it.
+ * @param {boolean} [isTold] those who wait for it are told at once
+ */
+function flush(isTold = false) {
   const length = position;
   if (length === 0) return;
   position = 0;
   epoch++;
-  engine.flush(length);
+  engine.flush(length, isTold);
 }
 
 /** The same, then one command with a payload from where it lies. */
@@ -222,7 +225,7 @@ function batchOfTick() {
 /** What was written so far in a batch goes out before its end: somebody waits to hear that it has, and it would be told in a tick by Node. */
 function sendInBatch() {
   try {
-    flush();
+    flush(true);
     settle();
   } finally {
     if (awaiting.length > 0 && asked === TICK.NONE) ask(TICK.FLUSH);
@@ -307,7 +310,7 @@ function batch(fromLoop) {
   try {
     for (;;) {
       read(fromLoop);
-      flush();
+      flush(true);
       settle();
       if (fromLoop) {
         runTicks();

@@ -1,5 +1,6 @@
 //! The local driver: mio under libuv, I/O on the JavaScript thread, on descriptors that belong to Node's sockets.
 
+use super::Follows;
 use super::output::Output;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -14,6 +15,12 @@ const SEND_FLAGS: libc::c_int = libc::MSG_NOSIGNAL;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 const SEND_FLAGS: libc::c_int = 0;
 
+/// What has the kernel keep the end of what is sent, as more follows at once.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MORE: libc::c_int = libc::MSG_MORE;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const MORE: libc::c_int = 0;
+
 const WAKE: Token = Token(usize::MAX);
 
 /// A descriptor that Node's socket owns and lends while the connection is attached. Never closed here: the socket detaches before it closes it.
@@ -25,9 +32,46 @@ pub struct LocalSocket {
     pub hung_up: bool,
     /// A send may be taken: cleared when one was not, set by the poller's edge.
     pub writable: bool,
+    watch: Watch,
+    sending: Sending,
+}
+
+/// Whether the poller knows of a descriptor.
+#[derive(PartialEq, Eq)]
+enum Watch {
+    NotYet,
+    On,
+}
+
+/// How far the sending side has come.
+#[derive(PartialEq, Eq)]
+enum Sending {
+    /// What was sent is on its way.
+    Open,
+    /// The kernel was asked to keep the end of it.
+    KeptBack,
+    /// FIN was sent.
+    ShutDown,
 }
 
 impl LocalSocket {
+    /// One that the poller does not know of.
+    pub fn new(fd: RawFd) -> Self {
+        Self {
+            fd,
+            readable: false,
+            hung_up: false,
+            writable: true,
+            watch: Watch::NotYet,
+            sending: Sending::Open,
+        }
+    }
+
+    /// Whether FIN was sent.
+    pub fn is_shut_down(&self) -> bool {
+        self.sending == Sending::ShutDown
+    }
+
     /// Receives into `buffer`.
     pub fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
@@ -50,11 +94,17 @@ impl LocalSocket {
     }
 
     /// Sends the queue and `tail` behind it; see [`super::Transport::send`].
-    pub fn send(&mut self, output: &mut Output, tail: &[&[u8]]) -> io::Result<()> {
+    pub fn send(
+        &mut self,
+        output: &mut Output,
+        tail: &[&[u8]],
+        follows: Follows,
+    ) -> io::Result<()> {
         let total = output.len() + tail.iter().map(|part| part.len()).sum::<usize>();
+        let flags = if follows == Follows::Fin { MORE } else { 0 };
         let mut sent = 0;
         while self.writable && sent < total {
-            match self.send_some(output.as_slice(), tail, sent) {
+            match self.send_some(output.as_slice(), tail, sent, flags) {
                 Ok(count) => sent += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
@@ -68,11 +118,49 @@ impl LocalSocket {
             output.push(&part[skipped..]);
             skip -= skipped;
         }
+        if flags != 0 {
+            self.sending = Sending::KeptBack;
+        } else {
+            self.push();
+        }
         Ok(())
     }
 
+    /// Has the kernel send what it was asked to keep.
+    pub fn push(&mut self) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if self.sending == Sending::KeptBack {
+            self.sending = Sending::Open;
+            let off: libc::c_int = 0;
+            // SAFETY: the option's value is an int, which lives across the call; a wrong descriptor, or one that is no TCP socket's, is answered
+            // with an error, and keeps nothing.
+            unsafe {
+                libc::setsockopt(
+                    self.fd,
+                    libc::IPPROTO_TCP,
+                    libc::TCP_CORK,
+                    (&raw const off).cast(),
+                    size_of_val(&off) as libc::socklen_t,
+                );
+            }
+        }
+    }
+
+    /// Sends FIN, with what the kernel keeps.
+    pub fn shut_down(&mut self) {
+        self.sending = Sending::ShutDown;
+        // SAFETY: takes no memory. It fails where there is no connection any more, which the next receive tells.
+        unsafe { libc::shutdown(self.fd, libc::SHUT_WR) };
+    }
+
     /// One system call for the bytes of `head` and `tail` behind the first `skip`.
-    fn send_some(&self, head: &[u8], tail: &[&[u8]], mut skip: usize) -> io::Result<usize> {
+    fn send_some(
+        &self,
+        head: &[u8],
+        tail: &[&[u8]],
+        mut skip: usize,
+        flags: libc::c_int,
+    ) -> io::Result<usize> {
         const EMPTY: libc::iovec = libc::iovec {
             iov_base: std::ptr::null_mut(),
             iov_len: 0,
@@ -98,7 +186,7 @@ impl LocalSocket {
             let mut message: libc::msghdr = std::mem::zeroed();
             message.msg_iov = parts.as_mut_ptr();
             message.msg_iovlen = used as _;
-            libc::sendmsg(self.fd, &message, SEND_FLAGS)
+            libc::sendmsg(self.fd, &message, SEND_FLAGS | flags)
         };
         if count < 0 {
             Err(io::Error::last_os_error())
@@ -172,25 +260,24 @@ impl Poller {
     ///
     /// # Errors
     /// When the descriptor cannot be watched (a file, or one watched already).
-    pub fn lend(&self, fd: RawFd, token: u64) -> io::Result<LocalSocket> {
+    pub fn watch(&self, socket: &mut LocalSocket, token: u64) -> io::Result<()> {
         self.poll.registry().register(
-            &mut SourceFd(&fd),
+            &mut SourceFd(&socket.fd),
             Token(token as usize),
             Interest::READABLE | Interest::WRITABLE,
         )?;
         // An edge for what is there already comes with the first poll.
-        Ok(LocalSocket {
-            fd,
-            readable: false,
-            hung_up: false,
-            writable: true,
-        })
+        socket.watch = Watch::On;
+        Ok(())
     }
 
     /// Gives a descriptor back to its socket.
-    pub fn give_back(&self, socket: &LocalSocket) {
-        // It fails only for a descriptor that was closed behind our back, which ended the watch already.
-        let _ = self.poll.registry().deregister(&mut SourceFd(&socket.fd));
+    pub fn give_back(&self, socket: &mut LocalSocket) {
+        socket.push();
+        if socket.watch == Watch::On {
+            // It fails only for a descriptor that was closed behind our back, which ended the watch already.
+            let _ = self.poll.registry().deregister(&mut SourceFd(&socket.fd));
+        }
     }
 
     /// Makes the poller's descriptor readable, so that libuv calls again.

@@ -11,6 +11,15 @@ use local::LocalSocket;
 use output::Output;
 use std::io;
 
+/// What comes behind what is being sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Follows {
+    /// Nothing that is known of.
+    Unknown,
+    /// FIN, at once: the kernel may keep the end until then, so that both leave in one packet.
+    Fin,
+}
+
 /// A connection's transport.
 pub enum Transport {
     /// A socket that is still connecting: output gathers until it is bound to one of the others.
@@ -38,9 +47,14 @@ impl Transport {
     }
 
     /// Sends what is queued, and `tail` behind it without copying it first; what the kernel does not take is queued.
-    pub fn send(&mut self, output: &mut Output, tail: &[&[u8]]) -> io::Result<()> {
+    pub fn send(
+        &mut self,
+        output: &mut Output,
+        tail: &[&[u8]],
+        follows: Follows,
+    ) -> io::Result<()> {
         match self {
-            Self::Local(socket) => socket.send(output, tail),
+            Self::Local(socket) => socket.send(output, tail, follows),
             Self::Pending | Self::Threads | Self::Fed => {
                 tail.iter().for_each(|part| output.push(part));
                 Ok(())

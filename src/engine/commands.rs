@@ -2,7 +2,8 @@
 
 use super::held::{Access, Held};
 use super::{Engine, Misuse, Slot, connection, publish};
-use crate::connection::Connection;
+use crate::connection::{Connection, Ending};
+use crate::driver::{Follows, Transport};
 use crate::ring::commands::{Command, Commands};
 use crate::ring::events::{Events, Header, Records};
 use crate::ring::layout::{command, event, expect, framing};
@@ -11,13 +12,14 @@ use ferrohttp_proto::{Expect, Framing, SendError};
 use std::time::Instant;
 
 impl Engine {
-    /// Applies the first `length` bytes of the command ring, and sends.
+    /// Applies the first `length` bytes of the command ring, and sends. `is_told`: those who wait for it are told at once, and a connection whose
+    /// last message that was is shut down then.
     ///
     /// # Errors
     /// The first misuse; the other commands are applied all the same.
-    pub fn flush(&mut self, length: usize) -> Result<(), Misuse> {
+    pub fn flush(&mut self, length: usize, is_told: bool) -> Result<(), Misuse> {
         let applied = self.apply(length);
-        self.send_touched();
+        self.send_touched(is_told);
         applied
     }
 
@@ -33,7 +35,7 @@ impl Engine {
         } else {
             self.apply_to_its_connection(large)
         };
-        self.send_touched();
+        self.send_touched(false);
         applied.and(sent)
     }
 
@@ -62,7 +64,12 @@ impl Engine {
                     let spare = |needed| shared.outbox().spares().take(needed);
                     connection.output.make_room(length, spare);
                 }
-                connection.send(&parts, (slot, generation), &mut self.events);
+                connection.send(
+                    &parts,
+                    Follows::Unknown,
+                    (slot, generation),
+                    &mut self.events,
+                );
             }
             Err(error) => tell_misuse(&error, (slot, generation), &mut self.events),
         }
@@ -121,16 +128,20 @@ impl Engine {
         result
     }
 
-    fn send_touched(&mut self) {
+    fn send_touched(&mut self, is_told: bool) {
         let mut touched = std::mem::take(&mut self.touched);
         for slot in touched.drain(..) {
             if self.hand_over(slot) {
                 continue;
             }
+            let mut follows = Follows::Unknown;
             if let Ok(mut connection) = connection(&mut self.slots, slot) {
                 connection.is_touched = false;
+                if is_told && connection.ending == Ending::Announced {
+                    follows = Follows::Fin;
+                }
             }
-            self.send(slot, &[]);
+            self.send(slot, follows);
         }
         self.touched = touched;
         self.post_letters();
@@ -139,18 +150,28 @@ impl Engine {
         }
     }
 
-    pub(super) fn send(&mut self, slot: u32, tail: &[&[u8]]) {
+    pub(super) fn send(&mut self, slot: u32, follows: Follows) {
         let Some(entry) = self.slots.get_mut(slot as usize) else {
             return;
         };
         let Some(Held::Own(connection)) = entry.connection.as_mut() else {
             return;
         };
-        if connection.output.is_empty() && tail.is_empty() {
+        if connection.ending == Ending::Due {
+            // All that was written before is with the kernel, or FIN would not have been asked for.
+            connection.ending = Ending::Open;
             connection.output.advance(0);
+            if let Transport::Local(socket) = &mut connection.transport {
+                socket.shut_down();
+            }
+        } else if connection.output.is_empty() {
+            connection.output.advance(0);
+            if let Transport::Local(socket) = &mut connection.transport {
+                socket.push();
+            }
         } else {
             self.stats.sends += 1;
-            connection.send(tail, (slot, entry.generation), &mut self.events);
+            connection.send(&[], follows, (slot, entry.generation), &mut self.events);
         }
         publish(&mut self.table, slot, connection);
     }
@@ -228,6 +249,10 @@ fn apply_one(
             receiving.resume();
             Ok(())
         }
+        command::SHUTDOWN => {
+            connection.ending = Ending::Due;
+            Ok(())
+        }
         command::UPGRADE => {
             proto.upgrade_verdict(command.a != 0);
             Ok(())
@@ -239,6 +264,9 @@ fn apply_one(
         _ => return Err(Misuse::Record("a command of no known kind")),
     };
     sent?;
+    if command.flags & command::LAST != 0 {
+        connection.ending = Ending::Announced;
+    }
     if command.flags & command::MARK != 0 {
         output.mark(0);
     }

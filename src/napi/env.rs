@@ -1,7 +1,7 @@
 //! What the engine has per JavaScript environment (the main thread, each worker), and how it is taken down with it.
 
 use super::callback::Callback;
-use super::uv::{PollHandle, Uv};
+use super::uv::{self, IdleHandle, PollHandle, Uv};
 use crate::engine::Engine;
 use napi::sys;
 use std::cell::RefCell;
@@ -17,7 +17,15 @@ const ROUNDS: usize = 32;
 pub struct Environment {
     pub(crate) engine: RefCell<Engine>,
     callback: Callback,
-    poll: RefCell<Option<PollHandle>>,
+    handles: RefCell<Option<Handles>>,
+}
+
+/// What libuv calls by.
+struct Handles {
+    /// For the poller's descriptor.
+    poll: PollHandle,
+    /// Before the loop polls, while there are connections that the poller does not watch.
+    idle: IdleHandle,
 }
 
 impl Environment {
@@ -36,29 +44,26 @@ impl Environment {
         let this = Rc::new(Self {
             engine: RefCell::new(engine),
             callback,
-            poll: RefCell::new(None),
+            handles: RefCell::new(None),
         });
         if let Some(uv) = uv {
             let mut event_loop = ptr::null_mut();
             // SAFETY: `env` is the calling environment.
             napi::check_status!(unsafe { sys::napi_get_uv_event_loop(env, &mut event_loop) })?;
-            // The handle's own count of the Rc, given back in `closed`.
-            let data = Rc::into_raw(Rc::clone(&this));
-            // SAFETY: the environment's loop runs on this thread; `data` is counted until the handle is closed.
-            match unsafe {
-                PollHandle::start(
-                    uv,
-                    event_loop.cast(),
-                    fd,
-                    data.cast_mut().cast(),
-                    on_readable,
-                )
-            } {
-                Ok(handle) => *this.poll.borrow_mut() = Some(handle),
-                Err(status) => {
-                    // SAFETY: the count made above, which nobody else holds now.
-                    drop(unsafe { Rc::from_raw(data) });
-                    return Err(napi::Error::from_reason(format!("uv_poll_init: {status}")));
+            let event_loop = event_loop.cast();
+            // SAFETY: the environment's loop runs on this thread.
+            let idle = counted(&this, |data| unsafe {
+                IdleHandle::new(uv, event_loop, data)
+            })?;
+            // SAFETY: as above.
+            let poll = counted(&this, |data| unsafe {
+                PollHandle::start(uv, event_loop, fd, data, on_readable)
+            });
+            match poll {
+                Ok(poll) => *this.handles.borrow_mut() = Some(Handles { poll, idle }),
+                Err(error) => {
+                    idle.close(freed);
+                    return Err(error);
                 }
             }
         }
@@ -72,18 +77,38 @@ impl Environment {
 
     /// Whether descriptors can be borrowed here.
     pub fn has_local_driver(&self) -> bool {
-        self.poll.borrow().is_some()
+        self.handles.borrow().is_some()
     }
 
     /// Whether attached connections keep the process alive.
     pub fn set_referenced(&self, referenced: bool) {
-        if let Some(poll) = self.poll.borrow().as_ref() {
-            poll.set_referenced(referenced);
+        if let Some(handles) = self.handles.borrow().as_ref() {
+            handles.poll.set_referenced(referenced);
         }
     }
 
-    /// Collects what is ready, has JavaScript handle it, batch by batch.
-    fn pump(&self) {
+    /// Has libuv call before it polls: there are connections that the poller does not watch.
+    pub fn look_before_poll(&self) {
+        if let Some(handles) = self.handles.borrow().as_ref() {
+            handles.idle.start(on_idle);
+        }
+    }
+
+    /// libuv is about to poll.
+    fn before_poll(&self) -> std::thread::Result<()> {
+        let pumped = guarded(&self.engine, || self.pump(Engine::receive_first));
+        let mut engine = self.engine.borrow_mut();
+        engine.watch_rest();
+        if !engine.has_unwatched()
+            && let Some(handles) = self.handles.borrow().as_ref()
+        {
+            handles.idle.stop();
+        }
+        pumped
+    }
+
+    /// Has JavaScript handle what `collect` finds ready, batch by batch.
+    fn pump(&self, collect: impl FnOnce(&mut Engine)) {
         let has_backlog = {
             let mut engine = self.engine.borrow_mut();
             engine.is_pumping = true;
@@ -96,7 +121,7 @@ impl Environment {
         {
             let mut engine = self.engine.borrow_mut();
             engine.events.rewind();
-            engine.collect();
+            collect(&mut engine);
         }
         for _ in 0..ROUNDS {
             if !self.turn() {
@@ -151,20 +176,57 @@ fn guarded(engine: &RefCell<Engine>, pump: impl FnOnce()) -> std::thread::Result
     pumped
 }
 
-/// libuv's call: the poller's descriptor is readable.
-unsafe extern "C" fn on_readable(handle: *mut c_void, _status: c_int, _events: c_int) {
-    let Some(uv) = Uv::find_cached() else { return };
-    // SAFETY: the handle was started with a counted Rc<Environment>, which it holds until it is closed.
-    let environment = unsafe {
-        let data = PollHandle::data(&uv, handle).cast::<Environment>();
+/// Makes a handle that counts the environment, which is given back when the handle is closed.
+fn counted<T>(
+    environment: &Rc<Environment>,
+    make: impl FnOnce(*mut c_void) -> Result<T, c_int>,
+) -> napi::Result<T> {
+    let data = Rc::into_raw(Rc::clone(environment));
+    make(data.cast_mut().cast()).map_err(|status| {
+        // SAFETY: the count made above, which nobody else holds now.
+        drop(unsafe { Rc::from_raw(data) });
+        napi::Error::from_reason(format!("libuv: {status}"))
+    })
+}
+
+/// The environment of a handle that libuv calls with, counted once more.
+///
+/// # Safety
+/// `handle` must be one of an environment's, not yet freed.
+unsafe fn environment_of(handle: *mut c_void) -> Option<Rc<Environment>> {
+    let uv = Uv::find_cached()?;
+    // SAFETY: the handle was made with a counted Rc<Environment>, which it holds until it is closed.
+    unsafe {
+        let data = uv::data(&uv, handle).cast::<Environment>();
         Rc::increment_strong_count(data);
-        Rc::from_raw(data)
-    };
-    // A panic must not cross libuv's frames: it becomes an uncaught exception.
-    if guarded(&environment.engine, || environment.pump()).is_err() {
+        Some(Rc::from_raw(data))
+    }
+}
+
+/// A panic must not cross libuv's frames: it becomes an uncaught exception.
+fn tell_panic(environment: &Environment, pumped: std::thread::Result<()>) {
+    if pumped.is_err() {
         environment
             .callback
             .throw("ferrohttp: the engine panicked; its connections are lost");
+    }
+}
+
+/// libuv's call: the poller's descriptor is readable.
+unsafe extern "C" fn on_readable(handle: *mut c_void, _status: c_int, _events: c_int) {
+    // SAFETY: libuv calls with the handle that it was started with.
+    if let Some(environment) = unsafe { environment_of(handle) } {
+        let pumped = guarded(&environment.engine, || environment.pump(Engine::collect));
+        tell_panic(&environment, pumped);
+    }
+}
+
+/// libuv's call: it is about to poll.
+unsafe extern "C" fn on_idle(handle: *mut c_void) {
+    // SAFETY: as above.
+    if let Some(environment) = unsafe { environment_of(handle) } {
+        let pumped = environment.before_poll();
+        tell_panic(&environment, pumped);
     }
 }
 
@@ -175,11 +237,13 @@ unsafe extern "C" fn on_cleanup(hook: sys::napi_async_cleanup_hook_handle, data:
     if let Ok(mut engine) = environment.engine.try_borrow_mut() {
         engine.close();
     }
-    let poll = environment.poll.borrow_mut().take();
-    match poll {
-        Some(poll) => {
+    let handles = environment.handles.borrow_mut().take();
+    match handles {
+        Some(Handles { poll, idle }) => {
             CLEANUP.with_borrow_mut(|hooks| hooks.push(hook));
+            // libuv tells of the last one first.
             poll.close(closed);
+            idle.close(freed);
         }
         // SAFETY: the handle that Node passed, removed once.
         None => unsafe {
@@ -193,17 +257,21 @@ thread_local! {
     static CLEANUP: RefCell<Vec<sys::napi_async_cleanup_hook_handle>> = const { RefCell::new(Vec::new()) };
 }
 
-/// libuv's call: the handle is closed.
-unsafe extern "C" fn closed(handle: *mut c_void) {
+/// libuv's call: a handle is closed.
+unsafe extern "C" fn freed(handle: *mut c_void) {
     if let Some(uv) = Uv::find_cached() {
-        // SAFETY: the handle's count of the Rc ends here, and its memory, which `start` took from calloc.
+        // SAFETY: the handle's count of the Rc ends here, and its memory, which was taken from calloc.
         unsafe {
-            drop(Rc::from_raw(
-                PollHandle::data(&uv, handle).cast::<Environment>(),
-            ));
+            drop(Rc::from_raw(uv::data(&uv, handle).cast::<Environment>()));
             libc::free(handle);
         }
     }
+}
+
+/// libuv's call: the handle that Node waits for is closed, in the same turn of the loop as the other.
+unsafe extern "C" fn closed(handle: *mut c_void) {
+    // SAFETY: libuv calls with the handle that was closed.
+    unsafe { freed(handle) };
     if let Some(hook) = CLEANUP.with_borrow_mut(Vec::pop) {
         // SAFETY: a handle that Node passed and that was not removed yet.
         unsafe { sys::napi_remove_async_cleanup_hook(hook) };
@@ -237,7 +305,7 @@ mod tests {
         assert!(panicked.is_err() && !is_woken(&engine));
         let header = Header::bare(event::SENT, (0, 0));
         engine.borrow_mut().events.push_bare(header);
-        engine.borrow_mut().flush(0).unwrap();
+        engine.borrow_mut().flush(0, false).unwrap();
         assert!(is_woken(&engine));
     }
 }

@@ -119,7 +119,8 @@ impl JsEngine {
         request: f64,
         keep_alive: f64,
     ) -> Result<i32> {
-        let attached = self.engine()?.attach(&Attach {
+        let mut engine = self.engine()?;
+        let attached = engine.attach(&Attach {
             role,
             transport,
             fd,
@@ -127,6 +128,9 @@ impl JsEngine {
             leniency,
             timeouts: timeouts(headers, request, keep_alive),
         });
+        if engine.has_unwatched() {
+            self.environment.look_before_poll();
+        }
         Ok(attached.map_or_else(errno, |slot| slot as i32))
     }
 
@@ -306,10 +310,10 @@ impl JsEngine {
             .ok_or_else(|| Error::from_reason("ferrohttp: no payload is out of line"))
     }
 
-    /// Applies `length` bytes of commands and sends.
+    /// Applies `length` bytes of commands and sends. `is_told`: whoever waits for that is told at once.
     #[napi(catch_unwind)]
-    pub fn flush(&self, length: u32) -> Result<()> {
-        Ok(self.engine()?.flush(length as usize)?)
+    pub fn flush(&self, length: u32, is_told: bool) -> Result<()> {
+        Ok(self.engine()?.flush(length as usize, is_told)?)
     }
 
     /// As `flush`, then one command whose payload lies in `payload`, not in the ring.

@@ -116,8 +116,12 @@ layout! {
         EXPECT = 9;
         /// The message has ended, and so it was written through the socket: nothing goes out.
         ENDED = 10;
+        /// FIN behind what was sent before.
+        SHUTDOWN = 11;
         /// Flag, above the kind's 8 bits: count it in the table's SENT when its bytes are with the kernel.
         MARK = 0x80;
+        /// Flag: the connection ends with it. The kernel may keep it for the FIN that follows, so that both leave in one packet.
+        LAST = 0x40;
         /// Framing's place among the flags.
         FRAMING_SHIFT = 0;
         /// Expectation's place among the flags.

@@ -1,0 +1,137 @@
+//! What goes by turns of the event loop: connections of the local driver that the poller has not been told of, and ENDs that are told later.
+//!
+//! A client that connects has mostly sent its request by the time it is accepted, and where each has but one, it is answered, shut down and closed
+//! within a turn of the event loop. So what has come is asked of the kernel when the loop is about to poll for the first time, and only what is
+//! still open then is watched: of the others the poller is told neither that they come nor that they go.
+
+use super::held::Held;
+use super::{Engine, Slot, token};
+use crate::connection::{Connection, Receiving, failure};
+use crate::driver::Transport;
+use crate::driver::local::LocalSocket;
+use crate::ring::events::{Header, Records};
+use crate::ring::layout::event;
+use std::time::Instant;
+
+/// One of them.
+pub struct Unwatched {
+    slot: u32,
+    generation: u32,
+    age: Age,
+}
+
+#[derive(PartialEq, Eq)]
+enum Age {
+    /// Accepted in the turn that ends.
+    New,
+    /// Received from, and shut down since: the socket is closed as soon as libuv has told it.
+    Closing,
+}
+
+impl Unwatched {
+    pub fn new(slot: u32, generation: u32) -> Self {
+        Self {
+            slot,
+            generation,
+            age: Age::New,
+        }
+    }
+
+    /// The connection, while it is lent.
+    fn find<'a>(&self, slots: &'a mut [Slot]) -> Option<&'a mut Connection> {
+        let entry = slots
+            .get_mut(self.slot as usize)
+            .filter(|entry| entry.generation == self.generation)?;
+        match &mut entry.connection {
+            Some(Held::Own(connection)) => Some(connection),
+            _ => None,
+        }
+    }
+}
+
+/// The socket of a connection that is lent.
+fn socket(connection: &mut Connection) -> Option<&mut LocalSocket> {
+    match &mut connection.transport {
+        Transport::Local(socket) => Some(socket),
+        _ => None,
+    }
+}
+
+impl Engine {
+    /// Whether there are any.
+    pub fn has_unwatched(&self) -> bool {
+        !self.unwatched.is_empty()
+    }
+
+    /// The loop is about to poll: the new ones are received from.
+    pub fn receive_first(&mut self) {
+        self.now = Instant::now();
+        self.events.begin_turn();
+        self.has_begun = true;
+        for one in &self.unwatched {
+            if one.age == Age::New
+                && let Some(connection) = one.find(&mut self.slots)
+                && let Some(socket) = socket(connection)
+            {
+                socket.readable = true;
+                if connection.is_runnable() && !connection.is_queued {
+                    connection.is_queued = true;
+                    self.queue.push_back(one.slot);
+                }
+            }
+        }
+    }
+
+    /// Has the poller watch those that are open yet.
+    pub fn watch_rest(&mut self) {
+        let mut rest = std::mem::take(&mut self.unwatched);
+        rest.retain_mut(|one| {
+            let id = (one.slot, one.generation);
+            let Some(connection) = one.find(&mut self.slots) else {
+                return false;
+            };
+            let Some(socket) = socket(connection) else {
+                return false;
+            };
+            if one.age == Age::New && socket.is_shut_down() {
+                one.age = Age::Closing;
+                return true;
+            }
+            if let Err(error) = self.poller.watch(socket, token(id.0, id.1)) {
+                connection.receiving = Receiving::Broken;
+                self.events.push_bare(failure(&error, 0, id));
+                self.poller.wake();
+            }
+            false
+        });
+        rest.append(&mut self.unwatched);
+        self.unwatched = rest;
+    }
+
+    /// Has a connection's END told in the next turn of the event loop, in which libuv would read it.
+    pub fn put_end_off(&mut self, slot: u32) {
+        if let Some(entry) = self.slots.get(slot as usize) {
+            self.late_ends.push((slot, entry.generation));
+            self.wake();
+        }
+    }
+
+    pub(super) fn tell_late_ends(&mut self) {
+        for (slot, generation) in std::mem::take(&mut self.late_ends) {
+            let is_lent = self
+                .slots
+                .get(slot as usize)
+                .filter(|entry| entry.generation == generation)
+                .and_then(|entry| entry.connection.as_ref())
+                .is_some_and(|held| match held {
+                    Held::Own(connection) => matches!(connection.transport, Transport::Local(_)),
+                    Held::Shared(_) => true,
+                });
+            // Whoever has it back meets the end himself.
+            if is_lent {
+                self.events
+                    .push_bare(Header::bare(event::END, (slot, generation)));
+            }
+        }
+    }
+}
