@@ -311,11 +311,12 @@ class Connection {
 
   /**
    * The flag of a message behind which the connection ends: the engine need not send it before FIN, with which it goes in one packet. Whoever is told
-   * that it was sent asks for that, `Local` takes care that he is told at once. I/O threads send when it suits them.
+   * that it was sent asks for that, `Local` takes care that he is told at once. I/O threads send when it suits them. Behind a client's last request comes its response.
    * @param {any} sent the message
    */
   lasting(sent) {
-    if (sent?._last !== true || this.ioThreads > 0 || !(this.transport instanceof Local)) return 0;
+    if (sent?._last !== true || this.role !== ROLE.SERVER || this.ioThreads > 0) return 0;
+    if (!(this.transport instanceof Local)) return 0;
     this.isLast = true;
     return COMMAND.LAST << 8;
   }
