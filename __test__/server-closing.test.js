@@ -164,3 +164,55 @@ for (const [what, [expected, answer]] of Object.entries(LAST_ANSWERS)) {
     await server[Symbol.asyncDispose]();
   });
 }
+
+/**
+ * Chunked answers whose user ends the socket along with them.
+ * @type {Record<string, (res: import('node:http').ServerResponse, socket: any) => void>}
+ */
+const ENDED_WITH_THE_SOCKET = {
+  'by end': (res, socket) => {
+    res.write('abc');
+    setImmediate(() => {
+      res.end();
+      socket.end();
+    });
+  },
+  'by destroySoon': (res, socket) => {
+    res.write('abc');
+    setImmediate(() => {
+      res.end();
+      socket.destroySoon();
+    });
+  },
+  'in the turn of a part': (res, socket) => {
+    res.write('abc');
+    res.end();
+    socket.end();
+  },
+  'behind a part that is sent from where it lies': (res, socket) => {
+    res.write('abc');
+    res.end(Buffer.alloc(20_000, 'x'));
+    socket.end();
+  },
+  'behind more than the kernel takes': (res, socket) => {
+    res.write('abc');
+    res.end(Buffer.alloc(8_000_000, 'x'));
+    socket.end();
+  },
+};
+
+for (const [how, answer] of Object.entries(ENDED_WITH_THE_SOCKET)) {
+  test(`the end of a chunked answer goes before the socket’s: ${how}`, async () => {
+    const server = http.createServer((req, res) => {
+      res.setHeader('Connection', 'close');
+      answer(res, req.socket);
+    });
+    const socket = await connect(await listen(server));
+    socket.write(request('/'));
+    let got = '';
+    socket.on('data', (data) => (got += data));
+    await once(socket, 'close');
+    assert.strictEqual(got.slice(-7), '\r\n0\r\n\r\n');
+    await server[Symbol.asyncDispose]();
+  });
+}

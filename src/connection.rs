@@ -68,9 +68,9 @@ impl Receiving {
 pub enum Ending {
     /// Not as far as is known.
     Open,
-    /// The last message is queued, or sent: FIN is asked for when JavaScript hears that it has gone.
+    /// The last message is queued: FIN is asked for when JavaScript hears that it has gone.
     Announced,
-    /// FIN is asked for.
+    /// FIN is asked for, and follows what is queued.
     Due,
 }
 
@@ -227,6 +227,16 @@ impl Connection {
     pub fn finish(&mut self, id: (u32, u32), events: &mut impl Records) {
         if let Some(last) = self.proto.handle_eof() {
             write_event(&last, &[], 0, id, events);
+        }
+    }
+
+    /// Sends FIN if it is asked for and nothing is queued before it.
+    pub fn end_if_due(&mut self) {
+        if self.ending == Ending::Due && self.output.is_empty() {
+            self.ending = Ending::Open;
+            if let Transport::Local(socket) = &mut self.transport {
+                socket.shut_down();
+            }
         }
     }
 

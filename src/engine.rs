@@ -97,7 +97,8 @@ pub struct Engine {
     slab: Option<Slab>,
     poller: Poller,
     unwatched: Vec<Unwatched>,
-    /// The turn of the event loop has been counted before its poll.
+    /// The turn of the event loop has been counted before its poll. If that poll finds nothing, the next one that does counts as the same turn: an END
+    /// may be told a turn later for that.
     has_begun: bool,
     threads: Option<Threads>,
     queue: VecDeque<u32>,
@@ -162,6 +163,7 @@ impl Engine {
         self.slab = None;
         self.slabs = Slabs::default();
         self.queue.clear();
+        self.unwatched.clear();
         for slot in 0..self.slots.len() {
             let _ = self.release(slot as u32);
         }
@@ -434,6 +436,7 @@ impl Engine {
                     socket.writable = true;
                     let reached = connection.output.reached();
                     connection.send(&[], Follows::Unknown, (slot, generation), events);
+                    connection.end_if_due();
                     if connection.output.is_empty() {
                         connection.proto.stir(*now);
                     }

@@ -189,6 +189,57 @@ fn a_new_connection_is_received_from_before_the_poll_and_watched_when_it_stays()
 }
 
 #[test]
+fn fin_never_goes_before_what_was_written_ahead_of_it() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect();
+    rig.pump();
+    let last = MESSAGE | command::LAST << 8;
+    rig.command(last, (slot, 0), HEAD.len() as u32, &message());
+    rig.command(command::SHUTDOWN, (slot, 0), 0, b"");
+    rig.flush_and_tell();
+    let mut got = Vec::new();
+    far.read_to_end(&mut got).unwrap();
+    assert_eq!(got, message());
+}
+
+#[test]
+fn fin_waits_for_what_the_kernel_does_not_take() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect();
+    rig.pump();
+    let large = vec![b'x'; 32 * 1024];
+    let mut written = 0;
+    while rig.figure(slot, table::QUEUED) == 0.0 {
+        rig.command(command::RAW, (slot, 0), 0, &large);
+        rig.flush().unwrap();
+        written += large.len();
+    }
+    rig.command(command::SHUTDOWN, (slot, 0), 0, b"");
+    rig.flush().unwrap();
+    let mut got = vec![0; written];
+    let mut at = 0;
+    while at < written {
+        at += far.read(&mut got[at..]).unwrap();
+        rig.pump();
+    }
+    assert_eq!(far.read(&mut [0]).unwrap(), 0);
+    assert!(got.iter().all(|octet| *octet == b'x'));
+}
+
+#[test]
+fn an_engine_that_was_closed_receives_from_nobody() {
+    let mut rig = Rig::new();
+    let (_, mut near, mut far) = rig.connect();
+    far.write_all(GET).unwrap();
+    rig.engine.close();
+    rig.engine.receive_first();
+    rig.engine.run();
+    rig.engine.watch_rest();
+    assert!(!rig.engine.has_unwatched());
+    near.read_exact(&mut [0; GET.len()]).unwrap();
+}
+
+#[test]
 fn a_new_connection_that_is_answered_and_shut_down_is_watched_a_turn_later_if_it_is_not_closed() {
     let last = MESSAGE | command::LAST << 8;
     let mut rig = Rig::new();

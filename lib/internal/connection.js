@@ -99,7 +99,7 @@ class Connection {
     this.isChunked = false;
     /** The last message there is was sent: FIN is to follow it. */
     this.isLast = false;
-    /** Bytes written since flush number `epoch`. */
+    /** Bytes written since flush number `epoch`, before the next one. */
     this.unflushed = 0;
     this.epoch = -1;
     this.isPaused = false;
@@ -298,6 +298,11 @@ class Connection {
     if (this.transport === null) return this.socket.writableLength ?? 0;
     const queued = ring.figure(this, TABLE.QUEUED) + (this.epoch === ring.epoch() ? this.unflushed : 0);
     return this.transport instanceof Fed ? queued + (this.socket.writableLength ?? 0) : queued;
+  }
+
+  /** Whether something was written that the engine has not got, be it without bytes that are counted, as the end of a chunked message. */
+  get hasUnflushed() {
+    return this.epoch === ring.epoch();
   }
 
   /** Milliseconds since a stream that is fed has written what it was given; of other transports the engine knows. */

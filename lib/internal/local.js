@@ -126,7 +126,7 @@ class Local {
 
   beforeShutdown(shutdown) {
     const { connection } = this;
-    if (connection.writableLength > 0) ring.flush();
+    if (connection.hasUnflushed) ring.flush();
     if (ring.figure(connection, TABLE.QUEUED) === 0) {
       if (connection.isLast) {
         connection.isLast = false;

@@ -221,7 +221,7 @@ pub fn is_quiet(fd: RawFd) -> bool {
 
 /// What the poller saw of one connection.
 pub struct Readiness {
-    /// The connection's token, as given to [`Poller::lend`].
+    /// The connection's token, as given to [`Poller::watch`].
     pub token: u64,
     /// A receive may bring something.
     pub readable: bool,
@@ -266,8 +266,8 @@ impl Poller {
             Token(token as usize),
             Interest::READABLE | Interest::WRITABLE,
         )?;
-        // An edge for what is there already comes with the first poll.
         socket.watch = Watch::On;
+        // An edge for what is there already comes with the next poll.
         Ok(())
     }
 

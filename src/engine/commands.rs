@@ -137,8 +137,16 @@ impl Engine {
             let mut follows = Follows::Unknown;
             if let Ok(mut connection) = connection(&mut self.slots, slot) {
                 connection.is_touched = false;
-                if is_told && connection.ending == Ending::Announced {
-                    follows = Follows::Fin;
+                match connection.ending {
+                    // For this one send only: whatever comes behind it instead of FIN is sent as anything is.
+                    Ending::Announced => {
+                        connection.ending = Ending::Open;
+                        if is_told {
+                            follows = Follows::Fin;
+                        }
+                    }
+                    Ending::Due => follows = Follows::Fin,
+                    Ending::Open => {}
                 }
             }
             self.send(slot, follows);
@@ -157,22 +165,18 @@ impl Engine {
         let Some(Held::Own(connection)) = entry.connection.as_mut() else {
             return;
         };
-        if connection.ending == Ending::Due {
-            // All that was written before is with the kernel, or FIN would not have been asked for.
-            connection.ending = Ending::Open;
-            connection.output.advance(0);
-            if let Transport::Local(socket) = &mut connection.transport {
-                socket.shut_down();
-            }
-        } else if connection.output.is_empty() {
-            connection.output.advance(0);
-            if let Transport::Local(socket) = &mut connection.transport {
-                socket.push();
-            }
-        } else {
+        if !connection.output.is_empty() {
             self.stats.sends += 1;
             connection.send(&[], follows, (slot, entry.generation), &mut self.events);
+        } else {
+            connection.output.advance(0);
+            if connection.ending != Ending::Due
+                && let Transport::Local(socket) = &mut connection.transport
+            {
+                socket.push();
+            }
         }
+        connection.end_if_due();
         publish(&mut self.table, slot, connection);
     }
 }

@@ -52,6 +52,21 @@ impl Callback {
         });
     }
 
+    /// Whether JavaScript runs here yet: it does not in a thread that is being terminated, nor when the environment goes down. Asked by a conversion
+    /// that runs none, and is refused as a call would be.
+    pub fn is_callable(&self) -> bool {
+        let mut status = sys::Status::napi_cannot_run_js;
+        self.in_scope(|env| {
+            let (mut undefined, mut result) = (ptr::null_mut(), ptr::null_mut());
+            // SAFETY: as in `call`.
+            unsafe {
+                sys::napi_get_undefined(env, &mut undefined);
+                status = sys::napi_coerce_to_bool(env, undefined, &mut result);
+            }
+        });
+        status == sys::Status::napi_ok
+    }
+
     /// Raises an uncaught exception with this message.
     pub fn throw(&self, message: &str) {
         self.in_scope(|env| {

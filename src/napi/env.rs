@@ -96,15 +96,24 @@ impl Environment {
 
     /// libuv is about to poll.
     fn before_poll(&self) -> std::thread::Result<()> {
-        let pumped = guarded(&self.engine, || self.pump(Engine::receive_first));
-        let mut engine = self.engine.borrow_mut();
-        engine.watch_rest();
-        if !engine.has_unwatched()
-            && let Some(handles) = self.handles.borrow().as_ref()
-        {
-            handles.idle.stop();
-        }
-        pumped
+        let pumped = guarded(&self.engine, || {
+            // Where JavaScript runs no more, sockets are closed without a word, and what would be received from may be another's descriptor.
+            if self.callback.is_callable() {
+                self.pump(Engine::receive_first);
+            } else {
+                self.engine.borrow_mut().close();
+            }
+        });
+        let watched = guarded(&self.engine, || {
+            let mut engine = self.engine.borrow_mut();
+            engine.watch_rest();
+            if !engine.has_unwatched()
+                && let Some(handles) = self.handles.borrow().as_ref()
+            {
+                handles.idle.stop();
+            }
+        });
+        pumped.and(watched)
     }
 
     /// Has JavaScript handle what `collect` finds ready, batch by batch.
