@@ -274,8 +274,14 @@ function settle() {
 
 /** Rust's call: there are events. */
 function drain() {
-  beginReading();
-  batch(true);
+  try {
+    beginReading();
+    batch(true);
+  } catch (error) {
+    engine.uncaught(error);
+    // It has been told; that it failed is for Node, which runs no ticks at once behind a callback that has.
+    throw error;
+  }
 }
 
 /** What was read together has one number in `reading`. */

@@ -6,8 +6,8 @@ use std::ptr;
 
 /// A JavaScript function that is called from libuv's callbacks.
 ///
-/// It is a plain call, not `napi_make_callback`: ticks are drained by the function itself, between connections as well as at its end, and
-/// Node expects its stack of async ids to be empty below a tick, or it finds that stack corrupt when one throws.
+/// It is called as Node calls its own, by `napi_make_callback`, and without ids of its own: whatever Node calls back within it (a Blob's reader, a
+/// stream over another stream) then finds that it is not the outermost callback, and leaves the ticks alone.
 pub struct Callback {
     env: sys::napi_env,
     function: sys::napi_ref,
@@ -30,7 +30,8 @@ impl Callback {
         })
     }
 
-    /// Calls it. What it throws goes to `'uncaughtException'`, as from any callback of Node's.
+    /// Calls it. It tells of what it throws itself, by [`uncaught`]; that it throws all the same only says to Node that it has failed, behind
+    /// which no ticks are run at once.
     pub fn call(&self) {
         self.in_scope(|env| {
             let (mut function, mut receiver, mut result) =
@@ -38,15 +39,19 @@ impl Callback {
             // SAFETY: called on the environment's thread from its loop, within an open handle scope.
             unsafe {
                 sys::napi_get_reference_value(env, self.function, &mut function);
-                sys::napi_get_undefined(env, &mut receiver);
-                let status =
-                    sys::napi_call_function(env, receiver, function, 0, ptr::null(), &mut result);
-                let mut error = ptr::null_mut();
-                if status == sys::Status::napi_pending_exception
-                    && sys::napi_get_and_clear_last_exception(env, &mut error)
-                        == sys::Status::napi_ok
-                {
-                    sys::napi_fatal_exception(env, error);
+                sys::napi_get_global(env, &mut receiver);
+                let status = sys::napi_make_callback(
+                    env,
+                    ptr::null_mut(),
+                    receiver,
+                    function,
+                    0,
+                    ptr::null(),
+                    &mut result,
+                );
+                let mut told = ptr::null_mut();
+                if status == sys::Status::napi_pending_exception {
+                    sys::napi_get_and_clear_last_exception(env, &mut told);
                 }
             }
         });
@@ -95,4 +100,14 @@ impl Callback {
             }
         }
     }
+}
+
+/// Has `error` go to `'uncaughtException'`, as from any callback of Node's. Called while the callback runs yet: Node empties its stack of async ids then,
+/// which a tick that threw has left with its own on top, and would find it corrupt where the callback ends.
+///
+/// # Errors
+/// What Node-API said.
+pub fn uncaught(env: sys::napi_env, error: sys::napi_value) -> napi::Result<()> {
+    // SAFETY: both are of the calling environment, the value in its open handle scope.
+    napi::check_status!(unsafe { sys::napi_fatal_exception(env, error) })
 }
