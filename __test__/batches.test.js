@@ -364,3 +364,30 @@ test('the context of a write to a stream that is handed over before it ends too'
   socket.destroy();
   assert.deepStrictEqual([...living], []);
 });
+
+test(
+  'what Node calls back synchronously, as a Blob’s reader, runs no ticks in the midst of another',
+  options,
+  async (t) => {
+    const order = [];
+    const server = http.createServer((req, res) => {
+      Promise.resolve().then(() => {
+        // Its reader has the first part at once.
+        const text = new Blob(['x'.repeat(10)]).text();
+        process.nextTick(() => order.push(`${req.url} tick`));
+        const other = new Blob(['y']).text();
+        order.push(`${req.url} on`);
+        Promise.all([text, other]).then((texts) => res.end(`${texts.join()};`));
+      });
+    });
+    const port = await listen(t, server);
+    const peers = await together(t, port, 3, get);
+    for (const peer of peers) assert.match(await peer.read(';'), /\r\n\r\nxxxxxxxxxx,y;$/);
+    for (const n of [0, 1, 2]) {
+      assert.deepStrictEqual(
+        order.filter((entry) => entry.startsWith(`/${n} `)),
+        [`/${n} on`, `/${n} tick`],
+      );
+    }
+  },
+);

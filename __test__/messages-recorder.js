@@ -53,6 +53,8 @@ class RecordedConnection {
     return true;
   }
 
+  cork() {}
+
   sendHead(text, framing) {
     this.framing = framing;
     this.put(text, 'latin1');

@@ -119,3 +119,27 @@ test('a socket that closes aborts all requests that wait for their answer', asyn
   ]);
   await server[Symbol.asyncDispose]();
 });
+
+test('a response whose user tells of its finish later keeps the socket until then', async () => {
+  /** @type {string[]} */
+  const order = [];
+  const server = http.createServer((req, res) => {
+    const { emit } = res;
+    res.emit = function (event, ...args) {
+      if (event === 'close') order.push(`close ${req.url}`);
+      if (event !== 'finish' || req.url !== '/1') return emit.call(this, event, ...args);
+      setTimeout(() => {
+        order.push(res.socket === null ? 'detached' : 'attached');
+        emit.call(this, event, ...args);
+        order.push(res.socket === null ? 'detached' : 'attached');
+      }, 50);
+      return true;
+    };
+    res.end(`[${req.url}]`);
+  });
+  const port = await listen(server);
+  const answer = await talk(port, get('/1') + get('/2', 'Connection: close\r\n'));
+  assert.deepStrictEqual(bodies(answer), ['/1', '/2']);
+  assert.deepStrictEqual(order, ['attached', 'detached', 'close /1', 'close /2']);
+  await server[Symbol.asyncDispose]();
+});

@@ -7,7 +7,7 @@ const { HOST_MAJOR, kNeedDrain } = require('./common');
 const { codes } = require('./errors');
 const { kConnection } = require('./internal/connection');
 const { kSent } = require('./internal/marks');
-const { KIND, kHighWaterMark, kSocket, lengthOf, send, sendHeld } = require('./send');
+const { KIND, kHighWaterMark, kSocket, kTurn, lengthOf, send, sendHeld } = require('./send');
 
 const {
   ERR_HTTP_BODY_NOT_ALLOWED,
@@ -82,6 +82,7 @@ function writeBody(msg, chunk, encoding, callback) {
   }
   if (msg[kCorked] && msg._headerSent && msg.chunkedEncoding && chunk.length > 0)
     return hold(msg, chunk, encoding, callback);
+  (msg[kSocket]?.[kConnection] ?? msg[kTurn])?.cork();
   return send(msg, KIND.BODY, chunk, encoding, callback);
 }
 

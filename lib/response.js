@@ -1,6 +1,7 @@
 'use strict';
 
 const { channel } = require('node:diagnostics_channel');
+const EventEmitter = require('node:events');
 const host = require('./internal/host');
 
 const { _checkInvalidHeaderChar: checkInvalidHeaderChar, chunkExpression, kOutHeaders } = require('./common');
@@ -44,12 +45,19 @@ ServerResponse.prototype._finish = function _finish() {
   OutgoingMessage.prototype._finish.call(this);
 };
 
-/** The connection's own work comes before what 'finish' listeners do. */
+/** @param {any} res @returns {boolean} whether its user has put a function of his own where EventEmitter's `emit` was */
+const hasOwnEmit = (res) => res.emit !== EventEmitter.prototype.emit;
+
+/** The connection's own work comes before what 'finish' listeners do. Who has put an `emit` of his own there decides when that is. */
 Object.defineProperty(ServerResponse.prototype, kFinished, {
   configurable: true,
   writable: true,
   value() {
-    this[kServerConnection]?.responseSent(this);
+    const connection = this[kServerConnection];
+    if (connection !== null) {
+      if (hasOwnEmit(this)) this.prependOnceListener('finish', () => connection.responseSent(this));
+      else connection.responseSent(this);
+    }
     OutgoingMessage.prototype[kFinished].call(this);
   },
 });
@@ -226,4 +234,4 @@ if (Object.hasOwn(host.ServerResponse.prototype, 'writeHeader')) {
   ServerResponse.prototype.writeHeader = ServerResponse.prototype.writeHead;
 }
 
-module.exports = { ServerResponse, emitClose, kServerConnection, onServerResponseClose };
+module.exports = { ServerResponse, emitClose, hasOwnEmit, kServerConnection, onServerResponseClose };

@@ -19,7 +19,7 @@ const { kIoThreads } = require('./io_threads');
 const { annotate } = require('./internal/annotate');
 const { Connection, HEAD } = require('./internal/connection');
 const { kFinished, kUniqueHeaders } = require('./outgoing');
-const { emitClose, kServerConnection, onServerResponseClose } = require('./response');
+const { emitClose, hasOwnEmit, kServerConnection, onServerResponseClose } = require('./response');
 const { kTurn } = require('./send');
 const { listen, socketOnError, unlisten } = require('./server_socket');
 
@@ -242,14 +242,15 @@ class ServerConnection {
   }
 
   /**
-   * Puts a response behind those that go first. Where they have ended, it need not wait for their 'finish' to send.
+   * Puts a response behind those that go first. Where they have ended, it need not wait for their 'finish' to send, unless somebody sees to it himself
+   * when that comes.
    * @param {any} res
    * @param {any} current the response that has the socket
    */
   line(res, current) {
     const { conn, socket, waiting } = this;
     const before = waiting.length > 0 ? waiting[waiting.length - 1] : current;
-    const hasSent = before.finished && before.outputData.length === 0 && !before._last;
+    const hasSent = before.finished && before.outputData.length === 0 && !before._last && !hasOwnEmit(before);
     if (hasSent && socket.writable) res[kTurn] = conn;
     waiting.push(res);
   }
@@ -452,7 +453,7 @@ class ServerConnection {
     dumpUnread(req);
     res.detachSocket(socket);
     this.releaseIncoming(req);
-    if (res._eventsCount > 0) {
+    if (res._eventsCount > 0 || hasOwnEmit(res)) {
       process.nextTick(emitClose, res);
     } else {
       res.destroyed = true;

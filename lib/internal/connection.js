@@ -102,6 +102,8 @@ class Connection {
     /** Bytes written since flush number `epoch`, before the next one. */
     this.unflushed = 0;
     this.epoch = -1;
+    /** Parts of a body were written that are to be sent in a tick: from there on (`ring.here`); -1: none. */
+    this.corkedAt = -1;
     this.isPaused = false;
     /** Milliseconds, 0: none. */
     this.keepAliveTimeout = 0;
@@ -195,11 +197,29 @@ class Connection {
   }
 
   /**
+   * A part of a body is about to be written: as a stream that is corked, it and what follows it goes out in a tick, or with the message's end. A socket
+   * that is destroyed before has lost it.
+   */
+  cork() {
+    if (this.corkedAt >= 0 || this.transport === null) return;
+    this.corkedAt = ring.here();
+    process.nextTick(uncork, this);
+  }
+
+  /** The socket is destroyed. */
+  loseCorked() {
+    if (this.corkedAt < 0) return;
+    ring.takeBack(this, this.corkedAt);
+    this.corkedAt = -1;
+  }
+
+  /**
    * The end of the message.
    * @param {string} trailers finished lines, or ''
    * @param {Sent} [sent]
    */
   sendEnd(trailers, sent) {
+    this.corkedAt = -1;
     this.write(COMMAND.END | this.lasting(sent), trailers, 'latin1', sent);
     this.armKeepAlive();
   }
@@ -334,6 +354,10 @@ class Connection {
     if (this.transport === null) return this.refuse(sent);
     const kind = kindAndFlags & 0xff;
     const isLargeBody = kind === COMMAND.BODY && typeof data !== 'string' && data.byteLength >= LARGE;
+    if (isLargeBody && this.corkedAt >= 0) {
+      ring.hold(this, this.marked(kindAndFlags, sent), data);
+      return this.written(kind, data.byteLength, sent);
+    }
     if (isLargeBody || !ring.commandWith(this, this.marked(kindAndFlags, sent), data, encoding)) {
       // From where it lies: a part of a body that is not worth a copy, or what no ring could hold.
       const bytes = typeof data === 'string' ? Buffer.from(data, encoding) : data;
@@ -369,8 +393,7 @@ class Connection {
   written(kind, size, sent) {
     if (sent != null && this.marks.add(sent)) {
       // A stream that is written to is corked until the next tick; its end is written at once.
-      if (kind === COMMAND.BODY) process.nextTick(ring.hurry);
-      else ring.hurry();
+      if (this.corkedAt < 0) ring.hurry();
     }
     const { timeout } = this.socket;
     if (timeout) this.socket._unrefTimer();
@@ -398,7 +421,7 @@ class Connection {
   /** The writer was told to wait. */
   oweDrain() {
     this.owedDrain = new AsyncResource('HTTPOUTGOINGMESSAGE');
-    process.nextTick(ring.hurry);
+    if (this.corkedAt < 0) process.nextTick(ring.hurry);
     this.awaitOutput();
     return false;
   }
@@ -627,5 +650,11 @@ class Connection {
 
 /** Whoever only needs the mark. */
 function nothing() {}
+
+/** The tick that a connection was corked until. @param {Connection} connection */
+function uncork(connection) {
+  connection.corkedAt = -1;
+  if (connection.owedDrain !== null || connection.marks.isHeard) ring.hurry();
+}
 
 module.exports = { Connection, EXPECT, FRAMING, HEAD, kConnection };

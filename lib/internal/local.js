@@ -141,6 +141,7 @@ class Local {
 
   onClose() {
     this.isClosing = true;
+    this.connection.loseCorked();
     this.connection.letGo();
   }
 
@@ -159,6 +160,8 @@ class Local {
   }
 
   bytesWritten() {
+    // A socket that is destroyed asks before it closes its handle.
+    if (this.connection.socket.destroyed) this.connection.loseCorked();
     ring.flush();
     return ring.figure(this.connection, TABLE.BYTES_WRITTEN);
   }
