@@ -211,11 +211,11 @@ const LIVE_EXCEPTIONS = [
   { at: /printed _eventsCount: /, why: 'which listeners of its own an implementation needs' },
   { at: / printed parser: /, why: "a connection's or a response's, which the engine parses" },
   {
-    at: /^Socket .* own (push|unshift|writableLength|on|addListener|prependListener): none/,
+    at: /^Socket .* own (push|unshift|writableLength|on|addListener|prependListener|pause|resume): none/,
     why: 'while its descriptor is lent',
   },
   {
-    at: /^Socket .* enumerated (push|unshift|on|addListener|prependListener): present/,
+    at: /^Socket .* enumerated (push|unshift|on|addListener|prependListener|pause|resume): present/,
     why: 'not to be listed, they hide their like above',
   },
   { at: /^Socket of a request \(POST\), .* timeout: /, why: 'no request arms or clears a timer' },

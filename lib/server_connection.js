@@ -21,7 +21,7 @@ const { Connection, HEAD } = require('./internal/connection');
 const { kFinished, kUniqueHeaders } = require('./outgoing');
 const { emitClose, kServerConnection, onServerResponseClose } = require('./response');
 const { kTurn } = require('./send');
-const { listen, socketOnError, unlisten } = require('./server_socket');
+const { listen, socketOnError, unlisten, unlistenFlow } = require('./server_socket');
 
 /** One connection of a Server: requests in, their responses out in the same order, and what ends it. */
 
@@ -418,7 +418,7 @@ class ServerConnection {
     if (socket._paused) return;
     if (conn.owedDrain !== null || socket.writableNeedDrain || this.waitingBytes >= socket.writableHighWaterMark) {
       socket._paused = true;
-      conn.pause();
+      socket.pause();
     }
   }
 
@@ -427,7 +427,7 @@ class ServerConnection {
     const { conn, socket } = this;
     if (socket._paused && this.waitingBytes <= socket.writableHighWaterMark) {
       socket._paused = false;
-      conn.resume();
+      socket.resume();
     }
     // Whom a write told to wait hears it from the socket, not from what else is counted here.
     if (conn.owedDrain !== null) return;
@@ -485,6 +485,11 @@ class ServerConnection {
     this.free();
     this.conn.handler = DEAF;
     this.socket.parser = null;
+  }
+
+  /** The socket's bytes go to its user too: by its stream, which stops and starts by itself. */
+  onShared() {
+    unlistenFlow(this.socket);
   }
 
   /** The socket's descriptor goes to another process, which will answer: this one's response has no socket any more. */

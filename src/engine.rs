@@ -8,7 +8,7 @@ mod recovery_tests;
 pub(crate) mod threads;
 mod turns;
 
-use crate::connection::{Connection, Parsed, Receiving};
+use crate::connection::{Connection, Parsed};
 use crate::driver::local::{LocalSocket, Poller};
 use crate::driver::{Follows, Transport};
 use crate::ring::events::{Events, Header, Records};
@@ -343,6 +343,16 @@ impl Engine {
         Ok(connection(&mut self.slots, slot)?.proto.is_idle())
     }
 
+    /// Whether a body is being read that ends with the connection.
+    ///
+    /// # Errors
+    /// [`Misuse::NoConnection`].
+    pub fn ends_with_connection(&mut self, slot: u32) -> Result<bool, Misuse> {
+        Ok(connection(&mut self.slots, slot)?
+            .proto
+            .ends_with_connection())
+    }
+
     // --- input ---------------------------------------------------------------------------------------------------------
 
     /// Parses bytes that a JavaScript stream brought.
@@ -360,7 +370,7 @@ impl Engine {
             return Err(Misuse::NoConnection);
         };
         connection.bytes_read += bytes.len() as u64;
-        if connection.receiving == Receiving::Paused {
+        if connection.receiving.is_paused() {
             connection.unparsed.extend_from_slice(bytes);
         } else {
             connection.parse(bytes, (slot, entry.generation), &mut self.events, self.now);
@@ -386,12 +396,11 @@ impl Engine {
         let held = entry.connection.as_mut().ok_or(Misuse::NoConnection)?;
         let id = (slot, entry.generation);
         let mut connection = held.access();
-        if connection.is_runnable() {
+        if connection.can_parse() {
             connection.parse(&[], id, &mut self.events, self.now);
         }
         // What the kernel still holds is not waited for: whoever told the end knows nothing of it.
-        let has_more = connection.is_runnable() && !connection.unparsed.is_empty();
-        if has_more || !self.events.has_room() {
+        if connection.can_parse() || !self.events.has_room() {
             return Ok(false);
         }
         connection.finish(id, &mut self.events);
@@ -502,7 +511,7 @@ impl Engine {
         }
         let id = (slot, entry.generation);
         let mut parsed = Parsed::Enough;
-        if !connection.unparsed.is_empty() {
+        if connection.can_parse() {
             parsed = connection.parse(&[], id, &mut self.events, self.now);
         } else if connection.transport.is_readable() {
             self.stats.receives += 1;

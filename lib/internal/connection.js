@@ -47,6 +47,8 @@ function chosenDriver() {
  * @property {(conn: Connection, trailers: string) => void} onComplete
  * @property {(conn: Connection, error: Error) => void} onParseError
  * @property {(conn: Connection, kind: string) => void} [onTimeout]
+ * @property {(conn: Connection) => void} [onShared] the socket's bytes go to its user too
+ * @property {(conn: Connection) => void} [onLetGo] the socket closes
  * @property {(conn: Connection) => void} [onTaken] the descriptor is another process's
  */
 
@@ -132,7 +134,11 @@ class Connection {
     if (!FED_ONLY && socket.connecting && isPlain(socket)) {
       connection.attach(TRANSPORT.PENDING, -1, options);
       connection.start(new Pending(connection));
-    } else if (!FED_ONLY && Local.isPossible(socket) && connection.attach(lentTo, socket._handle.fd, options) >= 0) {
+    } else if (
+      !FED_ONLY &&
+      Local.isPossible(socket, connection.role) &&
+      connection.attach(lentTo, socket._handle.fd, options) >= 0
+    ) {
       connection.startLent();
     } else {
       connection.attach(TRANSPORT.FED, -1, options);
@@ -432,21 +438,44 @@ class Connection {
 
   // --- receiving ---------------------------------------------------------------------------------------------------------
 
-  /** Stops reading; what was read already may still come. */
+  /** The engine stops reading; what was read already may still come. */
   pause() {
-    if (this.isPaused || this.transport === null) return;
+    if (this.isPaused || !(this.transport instanceof Local)) return;
     this.isPaused = true;
-    ring.command(this, COMMAND.PAUSE, 0);
-    // The socket's user sees it too, and the stream of a fed one stops by that.
-    this.socket.pause();
+    // Node's client reads by its socket's stream, which takes in some more, and hears of the end behind it; a server by its handle.
+    ring.command(this, COMMAND.PAUSE, this.role === ROLE.CLIENT ? 1 : 0);
   }
 
-  /** Reads on. */
+  /** The engine reads on. */
   resume() {
     if (!this.isPaused || this.transport === null) return;
     this.isPaused = false;
     ring.command(this, COMMAND.RESUME, 0);
-    this.socket.resume();
+  }
+
+  /** A reader is behind. The socket's user sees it too; a server's handle, or whoever has lent it, is stopped by that. */
+  readStop() {
+    const { socket } = this;
+    if (this.role === ROLE.SERVER || !(this.transport instanceof Local)) {
+      socket.pause();
+      return;
+    }
+    this.pause();
+    // Past what a user's own call would do.
+    Object.getPrototypeOf(socket).pause.call(socket);
+  }
+
+  /** The peer's bytes are wanted again. */
+  readStart() {
+    const { socket } = this;
+    if (socket.readableFlowing === false && socket.readable) socket.resume();
+  }
+
+  /** Somebody wants the bytes for himself: the socket reads them, and hands them on. */
+  share() {
+    if (this.transport instanceof Local) this.demote(false);
+    else if (this.transport instanceof Fed) this.transport.share();
+    this.handler.onShared?.(this);
   }
 
   /**
@@ -474,6 +503,11 @@ class Connection {
     } finally {
       this.finishing = null;
     }
+  }
+
+  /** Whether a body is being read that the peer ends by ending the connection. */
+  get endsWithConnection() {
+    return this.transport !== null && ring.engine.endsWithConnection(this.slot);
   }
 
   /** Whether no message has begun in either direction. */
@@ -550,15 +584,24 @@ class Connection {
 
   // --- the end -----------------------------------------------------------------------------------------------------------
 
-  /** From local to fed: the socket moves the bytes again. */
-  demote() {
+  /**
+   * From local to fed: the socket moves the bytes again.
+   * @param {boolean} [mayConsume] nobody else is to see them
+   */
+  demote(mayConsume = true) {
     if (!(this.transport instanceof Local)) return;
+    const { isPaused } = this;
+    // From here on it is the stream that stops, or its handle.
+    this.resume();
     ring.flush();
     ring.engine.unbind(this.slot);
+    const held = isPaused && this.role === ROLE.CLIENT ? ring.engine.takeUnread(this.slot) : null;
     this.transport.stop();
-    const fed = new Fed(this);
+    const fed = new Fed(this, mayConsume);
     this.start(fed);
-    if (!this.isPaused) this.readAgain();
+    if (held !== null && held.length > 0) this.socket.unshift(held);
+    // A client's stream takes in what it has room for.
+    if (!isPaused || this.role === ROLE.CLIENT) this.readAgain();
     fed.settle();
   }
 
@@ -594,6 +637,7 @@ class Connection {
     if (this.transport === null) return;
     this.lingers = this.role === ROLE.CLIENT;
     ring.flush();
+    this.handler.onLetGo?.(this);
     const { marks } = this;
     if (marks.isEmpty) {
       this.release();

@@ -246,7 +246,7 @@ fn apply_one(
             Ok(())
         }
         command::PAUSE => {
-            receiving.pause();
+            receiving.pause(command.a != 0);
             Ok(())
         }
         command::RESUME => {
