@@ -526,7 +526,9 @@ function complete(msg, trailers) {
       const raw = trailers.split('\n');
       msg._addHeaderLines(raw, raw.length);
     }
-    if (msg[kReadableState] === null) msg[kPhase] = msg._dumped ? PHASE.CLOSED : PHASE.ENDED;
+    // Who listens for 'readable' without the stream's knowledge hears of the end.
+    if (msg[kReadableState] === null && (msg._eventsCount === 0 || msg._events.readable === undefined))
+      msg[kPhase] = msg._dumped ? PHASE.CLOSED : PHASE.ENDED;
     else msg.push(null);
   }
   // A reader that is behind with this message must not hold back the next.

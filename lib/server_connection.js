@@ -249,7 +249,8 @@ class ServerConnection {
   line(res, current) {
     const { conn, socket, waiting } = this;
     const before = waiting.length > 0 ? waiting[waiting.length - 1] : current;
-    const hasSent = before.finished && before.outputData.length === 0 && !before._last;
+    // Who has the socket, and is finished, was not let go of: somebody has thrown.
+    const hasSent = before.finished && before.outputData.length === 0 && !before._last && !current.writableFinished;
     if (hasSent && socket.writable) res[kTurn] = conn;
     waiting.push(res);
   }
