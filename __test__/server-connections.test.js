@@ -177,6 +177,34 @@ test('who has been answered and stops in the midst of what he sends is idle too'
   }
 });
 
+test("whose own 'write' takes his time has all of keepAliveTimeout behind it", options, async (t) => {
+  const keepAliveTimeout = 300;
+  for (const ms of [200, 700]) {
+    let finished = 0;
+    const server = http.createServer({ keepAliveTimeout, keepAliveTimeoutBuffer: 0 }, (_req, res) => {
+      res.on('finish', () => {
+        finished = performance.now();
+      });
+      res.end('x');
+    });
+    server.on('connection', (socket) => {
+      const { write } = socket;
+      socket.write = (/** @type {any[]} */ ...args) => {
+        setTimeout(() => write.apply(socket, args), ms);
+        return true;
+      };
+    });
+    const client = await dial(t, await listen(t, server));
+    client.write(GET);
+    await client.rest();
+    // A millisecond more or less is the timers' own.
+    assert.ok(
+      finished > 0 && performance.now() - finished > keepAliveTimeout - 2,
+      `closed after ${performance.now() - finished} ms`,
+    );
+  }
+});
+
 test('who is slow to read his answer is not idle, and has all of keepAliveTimeout behind it', options, async (t) => {
   const keepAliveTimeout = 1500;
   const body = Buffer.alloc(16 * 1024 * 1024, 'x');

@@ -452,6 +452,7 @@ class ServerConnection {
     req[kDetachAbortSignal]();
     dumpUnread(req);
     res.detachSocket(socket);
+    this.conn.noteWritten();
     this.releaseIncoming(req);
     if (res._eventsCount > 0) {
       process.nextTick(emitClose, res);

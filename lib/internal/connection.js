@@ -3,6 +3,7 @@
 // One HTTP connection as the classes see it: a transport that the engine has taken over, its events and its commands.
 
 const { AsyncResource } = require('node:async_hooks');
+const { performance } = require('node:perf_hooks');
 const { Duplex } = require('node:stream');
 const process = require('node:process');
 const { ERR_STREAM_DESTROYED } = require('../errors').codes;
@@ -88,6 +89,8 @@ class Connection {
     this.socketWrite = STREAM_WRITE;
     /** The message being sent goes that way, to its end: the stream may hold some of it. */
     this.isThroughSocket = false;
+    /** When the stream had last written what it was given; Infinity: a message that went through it has not come to its end. */
+    this.writtenAt = Number.NEGATIVE_INFINITY;
     /** I/O threads to be moved by, once its descriptor is lent; 0: none. */
     this.ioThreads = options.ioThreads || IO_THREADS;
     this.slot = -1;
@@ -259,6 +262,7 @@ class Connection {
   /** The message's last bytes are with the socket. */
   endThroughSocket() {
     this.isThroughSocket = false;
+    this.writtenAt = Number.POSITIVE_INFINITY;
     this.write(COMMAND.ENDED, '', 'latin1', null);
     this.armKeepAlive();
   }
@@ -311,9 +315,15 @@ class Connection {
     return this.epoch === ring.epoch();
   }
 
-  /** Milliseconds since a stream that is fed has written what it was given; of other transports the engine knows. */
+  /** Milliseconds since the socket's stream has written what it was given, 0: it has not; Infinity: it was given nothing. Of the rest the engine knows. */
   get sinceWritten() {
-    return this.transport instanceof Fed ? this.transport.sinceWritten() : Number.POSITIVE_INFINITY;
+    const isWriting = this.transport instanceof Fed && this.socket.writableLength > 0;
+    return isWriting ? 0 : Math.max(0, performance.now() - this.writtenAt);
+  }
+
+  /** A message that went through the socket has been written. */
+  noteWritten() {
+    if (this.writtenAt === Number.POSITIVE_INFINITY) this.writtenAt = performance.now();
   }
 
   choices(framing, expect) {

@@ -38,8 +38,6 @@ class Fed {
     /** The socket's own methods under those that were put over them. @type {Map<string, { own: boolean, over: Function, method: Function }>} */
     this.covered = new Map();
     this.unwatch = () => {};
-    /** When the stream had last written what it was given. */
-    this.writtenAt = Number.NEGATIVE_INFINITY;
     /** The context of the first write since the stream was written to. @type {AsyncResource | null} */
     this.writer = null;
     this.onData = (chunk) => this.feed(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
@@ -165,11 +163,6 @@ class Fed {
     this.writer ??= new AsyncResource('HTTPOUTGOINGMESSAGE', MANUAL);
   }
 
-  /** Milliseconds since the stream has written the last that it was given; 0: it has not. */
-  sinceWritten() {
-    return this.connection.socket.writableLength > 0 ? 0 : performance.now() - this.writtenAt;
-  }
-
   forgetWriter() {
     this.writer?.emitDestroy();
     this.writer = null;
@@ -200,7 +193,7 @@ class Fed {
       else {
         const { socket } = connection;
         const tell = (/** @type {any} */ error) => {
-          this.writtenAt = performance.now();
+          if (connection.writtenAt < Number.POSITIVE_INFINITY) connection.writtenAt = performance.now();
           marks.callAll(error ?? null);
         };
         isAccepted =
