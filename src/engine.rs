@@ -95,6 +95,8 @@ pub struct Engine {
     slabs: Slabs,
     /// The one that is received into.
     slab: Option<Slab>,
+    /// Bytes that were received into it last.
+    received: usize,
     poller: Poller,
     unwatched: Vec<Unwatched>,
     /// The turn of the event loop has been counted before its poll. If that poll finds nothing, the next one that does counts as the same turn: an END
@@ -125,6 +127,7 @@ impl Engine {
             table: Table::new(table),
             slabs: Slabs::default(),
             slab: None,
+            received: 0,
             poller: Poller::new()?,
             unwatched: Vec::new(),
             has_begun: false,
@@ -165,6 +168,12 @@ impl Engine {
         self.queue.clear();
         self.unwatched.clear();
         for slot in 0..self.slots.len() {
+            // Some may be closed already, and their numbers another's.
+            if let Some(Held::Own(connection)) = &mut self.slots[slot].connection
+                && let Transport::Local(socket) = &mut connection.transport
+            {
+                socket.abandon();
+            }
             let _ = self.release(slot as u32);
         }
         self.end_threads();
@@ -472,8 +481,9 @@ impl Engine {
         self.is_pumping = false;
         // A part of it may be in the ring: JavaScript's reader has that memory then, and nothing is received into it any more.
         if self.events.end_slab()
-            && let Some(slab) = self.slab.take()
+            && let Some(mut slab) = self.slab.take()
         {
+            slab.clear_behind(self.received);
             slab.give_away();
         }
         if self.has_backlog() || self.events.is_pending() {
@@ -524,6 +534,7 @@ impl Engine {
             let buffer = self.slab.as_mut().map_or(&mut *self.buffer, Slab::bytes);
             let received = connection.transport.receive(buffer);
             let count = received.as_ref().map_or(0, |count| *count);
+            self.received = count;
             parsed = connection.take_in(received, buffer, id, &mut self.events, self.now);
             if self.events.end_slab()
                 && let Some(mut slab) = self.slab.take()
