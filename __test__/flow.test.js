@@ -6,6 +6,7 @@
 const assert = require('node:assert');
 const { once } = require('node:events');
 const net = require('node:net');
+const { getDefaultHighWaterMark } = require('node:stream');
 const { test } = require('node:test');
 const { setImmediate: immediate } = require('node:timers/promises');
 const { http } = require('./support/http.js');
@@ -206,11 +207,12 @@ function tell(req, res, log) {
   for (const event of ['end', 'close']) res.socket.on(event, () => log.push(`socket ${event}`));
 }
 
-for (const [size, isHeard] of /** @type {const} */ ([
-  [70, true],
-  [100, true],
-  [400, false],
-])) {
+/** Before Node 22 streams take in less. */
+const ROOM = getDefaultHighWaterMark(false) >> 10;
+
+for (const size of [70, 100, 400]) {
+  // Behind what was received first.
+  const isHeard = size - 64 < ROOM && ROOM >= 64;
   test(
     `a client that does not read a response of ${size} KiB ${isHeard ? 'hears' : 'does not hear'} that it has ended`,
     options,

@@ -411,7 +411,8 @@ test("a 'finish' listener that is put before all others finds the response on it
   }
 });
 
-for (const who of /** @type {const} */ (['listener', 'callback'])) {
+// Before Node 24 a callback of end is a listener as others are.
+for (const who of HOST_MAJOR < 24 ? ['listener'] : ['listener', 'callback']) {
   test(
     `a response whose first ${who} throws when it has gone keeps its connection, and those behind it wait`,
     options,

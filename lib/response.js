@@ -76,6 +76,7 @@ function onFinish() {
 for (const name of /** @type {const} */ (['prependListener', 'prependOnceListener'])) {
   Object.defineProperty(ServerResponse.prototype, name, {
     configurable: true,
+    enumerable: true,
     writable: true,
     /** @this {any} @param {string | symbol} event @param {any} listener */
     value(event, listener) {

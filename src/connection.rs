@@ -16,7 +16,7 @@ pub enum Receiving {
     Open,
     /// JavaScript has asked for none.
     Paused,
-    /// The same of one whose socket would read on into its own memory: what comes is held, unparsed, up to [`MOST_HELD`].
+    /// The same of one whose socket would read on into its own memory: what comes is held, unparsed.
     Holding,
     /// The same; the peer's FIN stands behind what is held, and is received again when JavaScript asks for more.
     HoldingEnd,
@@ -29,9 +29,6 @@ pub enum Receiving {
     /// Sending has failed: told whether JavaScript asks for anything or not, as it may wait for just that.
     Broken,
 }
-
-/// Bytes behind which no more are received while they are held: what a socket's own stream is told by its `highWaterMark`. One receive may go beyond.
-const MOST_HELD: usize = 64 * 1024;
 
 impl Receiving {
     /// JavaScript asks for no more. `holds`: what comes all the same is held.
@@ -118,6 +115,8 @@ pub struct Connection {
     pub(crate) bytes_read: u64,
     /// Received and not parsed: the ring was full, or a verdict or a resume is awaited.
     pub(crate) unparsed: Vec<u8>,
+    /// Bytes behind which no more are held, once JavaScript has asked for none. One receive may go beyond.
+    pub(crate) most_held: usize,
     /// The last head said by itself that its message ends with it: no COMPLETE record is owed.
     pub(crate) is_complete_implied: bool,
     /// Is in the engine's queue of connections to run.
@@ -137,6 +136,7 @@ impl Connection {
             ending: Ending::Open,
             bytes_read: 0,
             unparsed: Vec::new(),
+            most_held: 0,
             is_complete_implied: false,
             is_queued: false,
             is_touched: false,
@@ -157,7 +157,7 @@ impl Connection {
     pub fn may_receive(&self) -> bool {
         match self.receiving {
             Receiving::Open => !self.proto.is_halted(),
-            Receiving::Holding => self.unparsed.len() < MOST_HELD,
+            Receiving::Holding => self.unparsed.len() < self.most_held,
             Receiving::Paused
             | Receiving::HoldingEnd
             | Receiving::Over

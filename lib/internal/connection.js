@@ -453,7 +453,7 @@ class Connection {
     if (this.isPaused || !(this.transport instanceof Local)) return;
     this.isPaused = true;
     // Node's client reads by its socket's stream, which takes in some more, and hears of the end behind it; a server by its handle.
-    ring.command(this, COMMAND.PAUSE, this.role === ROLE.CLIENT ? 1 : 0);
+    ring.command(this, COMMAND.PAUSE, this.role === ROLE.CLIENT ? this.socket.readableHighWaterMark : 0);
   }
 
   /** The engine reads on. */
