@@ -77,13 +77,13 @@ test('clientError has the error and the socket, and decides the answer', options
 test('clientError at the end of a message that was cut has no packet', options, async (t) => {
   const server = http.createServer();
   server.on('clientError', (/** @type {any} */ err, socket) => {
-    socket.end(`${err.code} ${err.bytesParsed} ${'rawPacket' in err}`);
+    socket.end(`${err.message}; ${Object.keys(err)}: ${err.code} ${err.bytesParsed}`);
   });
   const port = await listen(t, server);
   const cut = await dial(t, port);
   cut.write('GET / HTTP/1.1\r\n');
   cut.socket.end();
-  assert.strictEqual(await cut.rest(), 'HPE_INVALID_EOF_STATE 0 false');
+  assert.strictEqual(await cut.rest(), 'Parse Error; bytesParsed,code,reason: HPE_INVALID_EOF_STATE 0');
 });
 
 test(

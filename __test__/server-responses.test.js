@@ -389,6 +389,23 @@ test('a response that is destroyed behind its end leaves the connection to the n
   }
 });
 
+test('what a corked response has written is counted in writableLength', options, async (t) => {
+  /** @type {number[]} */
+  const lengths = [];
+  await answer(t, (_req, res) => {
+    res.setHeader('Content-Length', 3);
+    res.cork();
+    for (const part of ['a', 'b', 'c']) {
+      res.write(part);
+      lengths.push(res.writableLength);
+    }
+    res.uncork();
+    res.end();
+  });
+  assert.ok(lengths[0] > 'Content-Length: 3'.length, `${lengths}`);
+  assert.deepStrictEqual(lengths, [lengths[0], lengths[0] + 1, lengths[0] + 2]);
+});
+
 test("a 'finish' listener that is put before all others finds the response on its socket", options, async (t) => {
   /** @type {string[]} */
   const log = [];

@@ -128,7 +128,8 @@ function unlisten(socket) {
   socket.removeListener('error', socketOnError);
   socket.removeListener('end', socketOnEnd);
   socket.removeListener('close', socketOnClose);
-  socket.removeListener('close', onServerResponseClose);
+  // A response that is under way yet hears of the close.
+  if (!socket._httpMessage) socket.removeListener('close', onServerResponseClose);
   socket.removeListener('drain', socketOnDrain);
   unlistenFlow(socket);
 }

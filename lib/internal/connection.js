@@ -310,6 +310,12 @@ class Connection {
     return this.transport instanceof Fed ? queued + (this.socket.writableLength ?? 0) : queued;
   }
 
+  /** The same, and what the socket's own stream holds, as while it is corked. */
+  get unsentLength() {
+    const { socket, transport, writableLength } = this;
+    return transport instanceof Local ? writableLength + socket._writableState.length : writableLength;
+  }
+
   /** Whether something was written that the engine has not got, be it without bytes that are counted, as the end of a chunked message. */
   get hasUnflushed() {
     return this.epoch === ring.epoch();
