@@ -77,13 +77,13 @@ test('clientError has the error and the socket, and decides the answer', options
 test('clientError at the end of a message that was cut has no packet', options, async (t) => {
   const server = http.createServer();
   server.on('clientError', (/** @type {any} */ err, socket) => {
-    socket.end(`${err.code} ${err.bytesParsed} ${'rawPacket' in err}`);
+    socket.end(`${err.message}; ${Object.keys(err)}: ${err.code} ${err.bytesParsed}`);
   });
   const port = await listen(t, server);
   const cut = await dial(t, port);
   cut.write('GET / HTTP/1.1\r\n');
   cut.socket.end();
-  assert.strictEqual(await cut.rest(), 'HPE_INVALID_EOF_STATE 0 false');
+  assert.strictEqual(await cut.rest(), 'Parse Error; bytesParsed,code,reason: HPE_INVALID_EOF_STATE 0');
 });
 
 test(
@@ -174,6 +174,34 @@ test('who has been answered and stops in the midst of what he sends is idle too'
   ]) {
     // Longer than the time of this test would be what is waited for a late head or request.
     assert.match(await exchange(port, text), /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nx$/);
+  }
+});
+
+test("whose own 'write' takes his time has all of keepAliveTimeout behind it", options, async (t) => {
+  const keepAliveTimeout = 300;
+  for (const ms of [200, 700]) {
+    let finished = 0;
+    const server = http.createServer({ keepAliveTimeout, keepAliveTimeoutBuffer: 0 }, (_req, res) => {
+      res.on('finish', () => {
+        finished = performance.now();
+      });
+      res.end('x');
+    });
+    server.on('connection', (socket) => {
+      const { write } = socket;
+      socket.write = (/** @type {any[]} */ ...args) => {
+        setTimeout(() => write.apply(socket, args), ms);
+        return true;
+      };
+    });
+    const client = await dial(t, await listen(t, server));
+    client.write(GET);
+    await client.rest();
+    // A millisecond more or less is the timers' own.
+    assert.ok(
+      finished > 0 && performance.now() - finished > keepAliveTimeout - 2,
+      `closed after ${performance.now() - finished} ms`,
+    );
   }
 });
 

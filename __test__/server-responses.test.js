@@ -388,3 +388,88 @@ test('a response that is destroyed behind its end leaves the connection to the n
     await client.read('x;');
   }
 });
+
+test('what a corked response has written is counted in writableLength', options, async (t) => {
+  /** @type {number[]} */
+  const lengths = [];
+  await answer(t, (_req, res) => {
+    res.setHeader('Content-Length', 3);
+    res.cork();
+    for (const part of ['a', 'b', 'c']) {
+      res.write(part);
+      lengths.push(res.writableLength);
+    }
+    res.uncork();
+    res.end();
+  });
+  assert.ok(lengths[0] > 'Content-Length: 3'.length, `${lengths}`);
+  assert.deepStrictEqual(lengths, [lengths[0], lengths[0] + 1, lengths[0] + 2]);
+});
+
+test("a 'finish' listener that is put before all others finds the response on its socket", options, async (t) => {
+  /** @type {string[]} */
+  const log = [];
+  const server = http.createServer((_req, res) => {
+    const { socket } = res;
+    const look = (/** @type {string} */ name) => () =>
+      log.push(`${name}: ${res.socket === socket}, ${/** @type {any} */ (socket)._httpMessage === res}`);
+    res.on('finish', look('behind'));
+    res.prependListener('finish', look('before'));
+    res.prependOnceListener('finish', look('once'));
+    res.on('close', () => log.push('close'));
+    res.end('a');
+  });
+  const client = await dial(t, await listen(t, server));
+  for (let count = 0; count < 2; count++) {
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await client.read('\r\n\r\na');
+    while (log.length === 0 || log.at(-1) !== 'close') await new Promise(setImmediate);
+    assert.deepStrictEqual(log.splice(0), ['once: true, true', 'before: true, true', 'behind: false, false', 'close']);
+  }
+});
+
+// Before Node 24 a callback of end is a listener as others are.
+for (const who of HOST_MAJOR < 24 ? ['listener'] : ['listener', 'callback']) {
+  test(
+    `a response whose first ${who} throws when it has gone keeps its connection, and those behind it wait`,
+    options,
+    async (t) => {
+      /** @type {string[]} */
+      const log = [];
+      const thrown = new Error('as a test wants it');
+      const onUncaught = (/** @type {Error} */ error) => log.push(error === thrown ? 'thrown' : `${error.stack}`);
+      const others = process.listeners('uncaughtException');
+      process.removeAllListeners('uncaughtException').on('uncaughtException', onUncaught);
+      t.after(() => {
+        process.removeListener('uncaughtException', onUncaught);
+        for (const other of others) process.on('uncaughtException', other);
+      });
+      const fail = () => {
+        throw thrown;
+      };
+      let isLast = false;
+      const server = http.createServer((req, res) => {
+        log.push(`${req.method} ${req.url}`);
+        res.on('close', () => log.push('close'));
+        if (isLast) res.setHeader('Connection', 'close');
+        if (req.url === '/1' && who === 'listener') res.prependListener('finish', fail);
+        res.end('a', req.url === '/1' && who === 'callback' ? fail : undefined);
+      });
+      const port = await listen(t, server);
+      for (isLast of [false, true]) {
+        const client = await dial(t, port);
+        client.write('GET /1 HTTP/1.1\r\nHost: a\r\n\r\n');
+        await client.read('\r\n\r\na');
+        while (!log.includes('thrown')) await new Promise(setImmediate);
+        client.write('GET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HTTP/1.1\r\nHost: a\r\n\r\n');
+        while (!log.includes('GET /3')) await new Promise(setImmediate);
+        for (let turns = 0; turns < 10; turns++) await new Promise(setImmediate);
+        assert.deepStrictEqual(log, ['GET /1', 'thrown', 'GET /2', 'GET /3']);
+        client.socket.end();
+        assert.strictEqual(await client.rest(), '');
+        while (!log.includes('close')) await new Promise(setImmediate);
+        log.length = 0;
+      }
+    },
+  );
+}

@@ -63,3 +63,17 @@ test('an upgrade behind a pipelined request waits for nobody: both are told', as
   assert.match(answer, /\[upgraded\]$/);
   await server[Symbol.asyncDispose]();
 });
+
+test("a response that an upgrade has come behind hears of the connection's end", async () => {
+  /** @type {(value: unknown) => void} */
+  let heard = () => {};
+  const closed = new Promise((resolve) => {
+    heard = resolve;
+  });
+  const server = http.createServer((_req, res) => res.on('close', () => heard(res.writableFinished)));
+  server.on('upgrade', (_req, socket) => socket.destroy());
+  const port = await listen(server);
+  await talk(port, request('/') + request('/', UPGRADE));
+  assert.strictEqual(await closed, false);
+  await server[Symbol.asyncDispose]();
+});

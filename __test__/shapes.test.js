@@ -62,6 +62,10 @@ const CLASS_EXCEPTIONS = [
     why: 'most requests have no body: their stream is made when looked at',
   },
   { at: /^IncomingMessage\.prototype\.raw(Headers|Trailers): none/, why: 'cut from the head when looked at' },
+  {
+    at: /^ServerResponse\.prototype\.prepend(Once)?Listener: none/,
+    why: "the connection's own listener for 'finish' is put there before the first that goes before all others",
+  },
   { at: /^IncomingMessage\.prototype\.Symbol\(kAttachAbortSignal\)/, why: 'a step of its own in Node only' },
   {
     at: /^(Incoming|Outgoing)Message\.prototype\.Symbol\(nodejs\.util\.inspect\.custom\): none/,
@@ -211,11 +215,11 @@ const LIVE_EXCEPTIONS = [
   { at: /printed _eventsCount: /, why: 'which listeners of its own an implementation needs' },
   { at: / printed parser: /, why: "a connection's or a response's, which the engine parses" },
   {
-    at: /^Socket .* own (push|unshift|writableLength|on|addListener|prependListener): none/,
+    at: /^Socket .* own (push|unshift|writableLength|on|addListener|prependListener|pause|resume): none/,
     why: 'while its descriptor is lent',
   },
   {
-    at: /^Socket .* enumerated (push|unshift|on|addListener|prependListener): present/,
+    at: /^Socket .* enumerated (push|unshift|on|addListener|prependListener|pause|resume): present/,
     why: 'not to be listed, they hide their like above',
   },
   { at: /^Socket of a request \(POST\), .* timeout: /, why: 'no request arms or clears a timer' },

@@ -44,10 +44,12 @@ const kWiring = Symbol('wiring');
 /** What a socket's connection was attached with, to see whether it suits the next request. */
 const kLeniency = Symbol('leniency');
 const kMaxHeaderSize = Symbol('maxHeaderSize');
+/** On a response: its socket has closed, by which the peer has ended the body. */
+const kEndsWithConnection = Symbol('endsWithConnection');
 /** A socket's ResponseParser. */
 const kParser = Symbol('parser');
 
-hide(kStage, kError, kResource);
+hide(kStage, kError, kResource, kEndsWithConnection);
 
 const requestError = diagnostics.channel('http.client.request.error');
 const responseFinish = diagnostics.channel('http.client.response.finish');
@@ -264,6 +266,12 @@ const responses = {
     complete(req.res, trailers);
     dropParser(req, conn.socket);
     conn.completedIn = ring.reading();
+  },
+
+  /** @param {any} conn */
+  onLetGo(conn) {
+    const res = currentRequest(conn)?.res;
+    if (res && !res.complete && conn.endsWithConnection) res[kEndsWithConnection] = true;
   },
 
   /**
@@ -531,9 +539,23 @@ function onSocketError(err) {
   if (req && req[kStage] !== STAGE.RELEASED) {
     this._hadError = true;
     emitError(req, err);
+    endWithConnection(req, this);
   }
   this.removeListener('end', onSocketEnd);
   this.destroy();
+}
+
+/**
+ * A body that ends with its connection is complete by now, however that has ended.
+ * @param {ClientRequest} req
+ * @param {Socket} socket
+ */
+function endWithConnection(req, socket) {
+  socket[kConnection]?.finish();
+  const { res } = req;
+  if (!res?.[kEndsWithConnection] || res.complete) return;
+  complete(res, '');
+  dropParser(req, socket);
 }
 
 /** @this {Socket} */
@@ -559,6 +581,7 @@ function onSocketClose() {
     if (!res.complete) res.destroy(new ConnResetException('aborted'));
     close(req);
     if (!res.aborted && res.readable) res.push(null);
+    endWithConnection(req, this);
   } else {
     emitHangUp(req, this);
     close(req);

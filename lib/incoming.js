@@ -111,7 +111,7 @@ const members = {};
 function readStart(socket) {
   if (!socket || socket._paused) return;
   const connection = socket[kConnection];
-  if (connection?.attached) connection.resume();
+  if (connection?.attached) connection.readStart();
   else if (socket.readable) socket.resume();
 }
 
@@ -122,7 +122,7 @@ function readStart(socket) {
 function readStop(socket) {
   if (!socket) return;
   const connection = socket[kConnection];
-  if (connection?.attached) connection.pause();
+  if (connection?.attached) connection.readStop();
   else socket.pause();
 }
 
@@ -520,17 +520,17 @@ function pushBody(msg, chunk) {
  * @param {string} trailers '' or names and values joined by line feeds
  */
 function complete(msg, trailers) {
-  if (msg[kSkipPendingData]) return;
-  msg.complete = true;
-  if (trailers !== '') {
-    const raw = trailers.split('\n');
-    msg._addHeaderLines(raw, raw.length);
+  if (!msg[kSkipPendingData]) {
+    msg.complete = true;
+    if (trailers !== '') {
+      const raw = trailers.split('\n');
+      msg._addHeaderLines(raw, raw.length);
+    }
+    // Who listens for 'readable' without the stream's knowledge hears of the end.
+    if (msg[kReadableState] === null && (msg._eventsCount === 0 || msg._events.readable === undefined))
+      msg[kPhase] = msg._dumped ? PHASE.CLOSED : PHASE.ENDED;
+    else msg.push(null);
   }
-  if (msg[kReadableState] === null) {
-    msg[kPhase] = msg._dumped ? PHASE.CLOSED : PHASE.ENDED;
-    return;
-  }
-  msg.push(null);
   // A reader that is behind with this message must not hold back the next.
   readStart(msg.socket);
 }

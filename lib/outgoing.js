@@ -129,7 +129,7 @@ defineGetter('writableObjectMode', function writableObjectMode() {
 defineGetter('writableLength', function writableLength() {
   const socket = this[kSocket];
   const connection = socket?.[kConnection];
-  const withSocket = connection?.attached ? connection.writableLength : (socket?.writableLength ?? 0);
+  const withSocket = connection?.attached ? connection.unsentLength : (socket?.writableLength ?? 0);
   return this.outputSize + this[kHeldLength] + withSocket;
 });
 defineGetter('writableHighWaterMark', function writableHighWaterMark() {

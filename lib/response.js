@@ -8,6 +8,7 @@ const { _checkInvalidHeaderChar: checkInvalidHeaderChar, chunkExpression, kOutHe
 const { codes } = require('./errors');
 const { remembering } = require('./head');
 const { hide } = require('./inspect');
+const { annotate } = require('./internal/annotate');
 const { kFinished, OutgoingMessage, validateHeaderName, validateHeaderValue } = require('./outgoing');
 const { validateInteger, validateLinkHeaderValue, validateObject } = require('./validators');
 
@@ -48,19 +49,51 @@ ServerResponse.prototype._finish = function _finish() {
 /** @param {any} res @returns {boolean} whether its user has put a function of his own where EventEmitter's `emit` was */
 const hasOwnEmit = (res) => res.emit !== EventEmitter.prototype.emit;
 
+/**
+ * Whether somebody has thrown on the way to the 'finish' of the response that has the socket. So it has it for ever, and in Node those behind it are
+ * never sent.
+ * @param {any} res which is sent
+ */
+function isBehindOneThatStays(res) {
+  const holder = res[kServerConnection]?.socket._httpMessage;
+  return holder && holder !== res && holder.writableFinished;
+}
+
 /** The connection's own work comes before what 'finish' listeners do. Who has put an `emit` of his own there decides when that is. */
 Object.defineProperty(ServerResponse.prototype, kFinished, {
   configurable: true,
   writable: true,
+  /** @this {any} */
   value() {
+    if (isBehindOneThatStays(this)) return;
     const connection = this[kServerConnection];
-    if (connection !== null) {
-      if (hasOwnEmit(this)) this.prependOnceListener('finish', () => connection.responseSent(this));
-      else connection.responseSent(this);
-    }
+    if (connection && hasOwnEmit(this)) OutgoingMessage.prototype.prependListener.call(this, 'finish', onFinish);
+    else connection?.responseSent(this);
     OutgoingMessage.prototype[kFinished].call(this);
   },
 });
+
+/** @this {any} a response whose connection's own work is done in turn with its listeners */
+function onFinish() {
+  if (!isBehindOneThatStays(this)) this[kServerConnection].responseSent(this);
+}
+
+// Listeners that are put before all others find the response on its socket yet; then the connection's is one of them, as it always is in Node.
+for (const name of /** @type {const} */ (['prependListener', 'prependOnceListener'])) {
+  Object.defineProperty(ServerResponse.prototype, name, {
+    configurable: true,
+    enumerable: true,
+    writable: true,
+    /** @this {any} @param {string | symbol} event @param {any} listener */
+    value(event, listener) {
+      if (event === 'finish' && this[kServerConnection] && !Object.hasOwn(this, kFinished)) {
+        annotate(this, kFinished, OutgoingMessage.prototype[kFinished]);
+        OutgoingMessage.prototype.prependListener.call(this, 'finish', onFinish);
+      }
+      return OutgoingMessage.prototype[name].call(this, event, listener);
+    },
+  });
+}
 
 ServerResponse.prototype.statusCode = 200;
 ServerResponse.prototype.statusMessage = undefined;

@@ -21,7 +21,7 @@ const { Connection, HEAD } = require('./internal/connection');
 const { kFinished, kUniqueHeaders } = require('./outgoing');
 const { emitClose, hasOwnEmit, kServerConnection, onServerResponseClose } = require('./response');
 const { kTurn } = require('./send');
-const { listen, socketOnError, unlisten } = require('./server_socket');
+const { listen, socketOnError, unlisten, unlistenFlow } = require('./server_socket');
 
 /** One connection of a Server: requests in, their responses out in the same order, and what ends it. */
 
@@ -250,7 +250,9 @@ class ServerConnection {
   line(res, current) {
     const { conn, socket, waiting } = this;
     const before = waiting.length > 0 ? waiting[waiting.length - 1] : current;
-    const hasSent = before.finished && before.outputData.length === 0 && !before._last && !hasOwnEmit(before);
+    // Who has the socket, and is finished, was not let go of: somebody has thrown.
+    const isFree = !before._last && !hasOwnEmit(before) && !current.writableFinished;
+    const hasSent = isFree && before.finished && before.outputData.length === 0;
     if (hasSent && socket.writable) res[kTurn] = conn;
     waiting.push(res);
   }
@@ -419,7 +421,7 @@ class ServerConnection {
     if (socket._paused) return;
     if (conn.owedDrain !== null || socket.writableNeedDrain || this.waitingBytes >= socket.writableHighWaterMark) {
       socket._paused = true;
-      conn.pause();
+      socket.pause();
     }
   }
 
@@ -428,7 +430,7 @@ class ServerConnection {
     const { conn, socket } = this;
     if (socket._paused && this.waitingBytes <= socket.writableHighWaterMark) {
       socket._paused = false;
-      conn.resume();
+      socket.resume();
     }
     // Whom a write told to wait hears it from the socket, not from what else is counted here.
     if (conn.owedDrain !== null) return;
@@ -452,6 +454,7 @@ class ServerConnection {
     req[kDetachAbortSignal]();
     dumpUnread(req);
     res.detachSocket(socket);
+    this.conn.noteWritten();
     this.releaseIncoming(req);
     if (res._eventsCount > 0 || hasOwnEmit(res)) {
       process.nextTick(emitClose, res);
@@ -486,6 +489,11 @@ class ServerConnection {
     this.free();
     this.conn.handler = DEAF;
     this.socket.parser = null;
+  }
+
+  /** The socket's bytes go to its user too: by its stream, which stops and starts by itself. */
+  onShared() {
+    unlistenFlow(this.socket);
   }
 
   /** The socket's descriptor goes to another process, which will answer: this one's response has no socket any more. */

@@ -79,18 +79,27 @@ function socketOnDrain() {
   this[kServerConnection].drained();
 }
 
+// As in Node the requests are read from the handle, whatever the stream above it does: its events stop and start the handle, whoever has that.
+
 /** @this {any} */
 function socketOnResume() {
-  const conn = this[kServerConnection]?.conn;
-  if (conn === undefined) return;
   // It comes late: flood control may have stopped the socket since.
-  if (this._paused) this.pause();
-  else conn.resume();
+  if (this._paused) {
+    this.pause();
+    return;
+  }
+  const handle = this._handle;
+  if (!handle || handle.reading) return;
+  handle.reading = true;
+  handle.readStart();
 }
 
 /** @this {any} */
 function socketOnPause() {
-  this[kServerConnection]?.conn.pause();
+  const handle = this._handle;
+  if (!handle?.reading) return;
+  handle.reading = false;
+  handle.readStop();
 }
 
 function socketSetEncoding() {
@@ -119,10 +128,16 @@ function unlisten(socket) {
   socket.removeListener('error', socketOnError);
   socket.removeListener('end', socketOnEnd);
   socket.removeListener('close', socketOnClose);
-  socket.removeListener('close', onServerResponseClose);
+  // A response that is under way yet hears of the close.
+  if (!socket._httpMessage) socket.removeListener('close', onServerResponseClose);
   socket.removeListener('drain', socketOnDrain);
+  unlistenFlow(socket);
+}
+
+/** @param {any} socket whose bytes are no longer read from its handle */
+function unlistenFlow(socket) {
   socket.removeListener('resume', socketOnResume);
   socket.removeListener('pause', socketOnPause);
 }
 
-module.exports = { listen, socketOnError, unlisten };
+module.exports = { listen, socketOnError, unlisten, unlistenFlow };

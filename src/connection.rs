@@ -16,29 +16,42 @@ pub enum Receiving {
     Open,
     /// JavaScript has asked for none.
     Paused,
+    /// The same of one whose socket would read on into its own memory: what comes is held, unparsed.
+    Holding,
+    /// The same; the peer's FIN stands behind what is held, and is received again when JavaScript asks for more.
+    HoldingEnd,
     /// The peer has sent FIN, or a system call failed, or the bytes were not HTTP: nothing more will come.
     Over,
     /// The same, while JavaScript has asked for none: it hears of that, and of what came before, when it asks again.
     OverPaused,
+    /// The same of one that would hold what comes: the end is told as soon as nothing is held before it.
+    OverHolding,
     /// Sending has failed: told whether JavaScript asks for anything or not, as it may wait for just that.
     Broken,
 }
 
 impl Receiving {
-    /// JavaScript asks for no more.
-    pub fn pause(&mut self) {
+    /// JavaScript asks for no more. `holds`: what comes all the same is held.
+    pub fn pause(&mut self, holds: bool) {
         *self = match self {
-            Self::Open | Self::Paused => Self::Paused,
-            Self::Over | Self::OverPaused => Self::OverPaused,
-            Self::Broken => Self::Broken,
+            Self::Open if holds => Self::Holding,
+            Self::Open => Self::Paused,
+            Self::Over if holds => Self::OverHolding,
+            Self::Over => Self::OverPaused,
+            Self::Paused
+            | Self::Holding
+            | Self::HoldingEnd
+            | Self::OverPaused
+            | Self::OverHolding
+            | Self::Broken => *self,
         };
     }
 
     /// JavaScript asks for more.
     pub fn resume(&mut self) {
         *self = match self {
-            Self::Open | Self::Paused => Self::Open,
-            Self::Over | Self::OverPaused => Self::Over,
+            Self::Open | Self::Paused | Self::Holding | Self::HoldingEnd => Self::Open,
+            Self::Over | Self::OverPaused | Self::OverHolding => Self::Over,
             Self::Broken => Self::Broken,
         };
     }
@@ -47,6 +60,7 @@ impl Receiving {
     fn end(&mut self) {
         *self = match self {
             Self::Open | Self::Over => Self::Over,
+            Self::Holding | Self::HoldingEnd | Self::OverHolding => Self::OverHolding,
             Self::Paused | Self::OverPaused => Self::OverPaused,
             Self::Broken => Self::Broken,
         };
@@ -54,12 +68,18 @@ impl Receiving {
 
     /// Whether JavaScript has asked for none.
     pub fn is_paused(self) -> bool {
-        matches!(self, Self::Paused | Self::OverPaused)
+        matches!(
+            self,
+            Self::Paused | Self::Holding | Self::HoldingEnd | Self::OverPaused | Self::OverHolding
+        )
     }
 
     /// Whether nothing more will come.
     pub fn is_over(self) -> bool {
-        matches!(self, Self::Over | Self::OverPaused | Self::Broken)
+        matches!(
+            self,
+            Self::Over | Self::OverPaused | Self::OverHolding | Self::Broken
+        )
     }
 }
 
@@ -95,6 +115,8 @@ pub struct Connection {
     pub(crate) bytes_read: u64,
     /// Received and not parsed: the ring was full, or a verdict or a resume is awaited.
     pub(crate) unparsed: Vec<u8>,
+    /// Bytes behind which no more are held, once JavaScript has asked for none. One receive may go beyond.
+    pub(crate) most_held: usize,
     /// The last head said by itself that its message ends with it: no COMPLETE record is owed.
     pub(crate) is_complete_implied: bool,
     /// Is in the engine's queue of connections to run.
@@ -114,6 +136,7 @@ impl Connection {
             ending: Ending::Open,
             bytes_read: 0,
             unparsed: Vec::new(),
+            most_held: 0,
             is_complete_implied: false,
             is_queued: false,
             is_touched: false,
@@ -122,14 +145,25 @@ impl Connection {
 
     /// Whether parsing or receiving would get anywhere.
     pub fn is_runnable(&self) -> bool {
+        self.can_parse() || (self.may_receive() && self.transport.is_readable())
+    }
+
+    /// Whether bytes wait that can be parsed now.
+    pub fn can_parse(&self) -> bool {
+        self.receiving == Receiving::Open && !self.proto.is_halted() && !self.unparsed.is_empty()
+    }
+
+    /// Whether what the kernel has would have a place.
+    pub fn may_receive(&self) -> bool {
         match self.receiving {
-            Receiving::Open => {
-                !self.proto.is_halted()
-                    && (!self.unparsed.is_empty() || self.transport.is_readable())
-            }
-            Receiving::Paused | Receiving::Over | Receiving::OverPaused | Receiving::Broken => {
-                false
-            }
+            Receiving::Open => !self.proto.is_halted(),
+            Receiving::Holding => self.unparsed.len() < self.most_held,
+            Receiving::Paused
+            | Receiving::HoldingEnd
+            | Receiving::Over
+            | Receiving::OverPaused
+            | Receiving::OverHolding
+            | Receiving::Broken => false,
         }
     }
 
@@ -201,6 +235,14 @@ impl Connection {
         now: Instant,
     ) -> Parsed {
         match received {
+            Ok(0) if self.receiving == Receiving::Holding && !self.unparsed.is_empty() => {
+                self.receiving = Receiving::HoldingEnd;
+                self.transport.keep_readable();
+            }
+            Ok(count) if count > 0 && self.receiving == Receiving::Holding => {
+                self.bytes_read += count as u64;
+                self.unparsed.extend_from_slice(&buffer[..count]);
+            }
             Ok(0) => {
                 self.receiving.end();
                 events.push_bare(Header::bare(event::END, id));
@@ -216,6 +258,10 @@ impl Connection {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
+                if self.receiving == Receiving::Holding {
+                    // A socket that fails has no more use for what it holds.
+                    self.unparsed.clear();
+                }
                 self.receiving.end();
                 events.push_bare(failure(&error, 0, id));
             }

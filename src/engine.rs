@@ -8,7 +8,7 @@ mod recovery_tests;
 pub(crate) mod threads;
 mod turns;
 
-use crate::connection::{Connection, Parsed, Receiving};
+use crate::connection::{Connection, Parsed};
 use crate::driver::local::{LocalSocket, Poller};
 use crate::driver::{Follows, Transport};
 use crate::ring::events::{Events, Header, Records};
@@ -95,6 +95,8 @@ pub struct Engine {
     slabs: Slabs,
     /// The one that is received into.
     slab: Option<Slab>,
+    /// Bytes that were received into it last.
+    received: usize,
     poller: Poller,
     unwatched: Vec<Unwatched>,
     /// The turn of the event loop has been counted before its poll. If that poll finds nothing, the next one that does counts as the same turn: an END
@@ -125,6 +127,7 @@ impl Engine {
             table: Table::new(table),
             slabs: Slabs::default(),
             slab: None,
+            received: 0,
             poller: Poller::new()?,
             unwatched: Vec::new(),
             has_begun: false,
@@ -165,6 +168,12 @@ impl Engine {
         self.queue.clear();
         self.unwatched.clear();
         for slot in 0..self.slots.len() {
+            // Some may be closed already, and their numbers another's.
+            if let Some(Held::Own(connection)) = &mut self.slots[slot].connection
+                && let Transport::Local(socket) = &mut connection.transport
+            {
+                socket.abandon();
+            }
             let _ = self.release(slot as u32);
         }
         self.end_threads();
@@ -343,6 +352,16 @@ impl Engine {
         Ok(connection(&mut self.slots, slot)?.proto.is_idle())
     }
 
+    /// Whether a body is being read that ends with the connection.
+    ///
+    /// # Errors
+    /// [`Misuse::NoConnection`].
+    pub fn ends_with_connection(&mut self, slot: u32) -> Result<bool, Misuse> {
+        Ok(connection(&mut self.slots, slot)?
+            .proto
+            .ends_with_connection())
+    }
+
     // --- input ---------------------------------------------------------------------------------------------------------
 
     /// Parses bytes that a JavaScript stream brought.
@@ -360,7 +379,7 @@ impl Engine {
             return Err(Misuse::NoConnection);
         };
         connection.bytes_read += bytes.len() as u64;
-        if connection.receiving == Receiving::Paused {
+        if connection.receiving.is_paused() {
             connection.unparsed.extend_from_slice(bytes);
         } else {
             connection.parse(bytes, (slot, entry.generation), &mut self.events, self.now);
@@ -386,12 +405,11 @@ impl Engine {
         let held = entry.connection.as_mut().ok_or(Misuse::NoConnection)?;
         let id = (slot, entry.generation);
         let mut connection = held.access();
-        if connection.is_runnable() {
+        if connection.can_parse() {
             connection.parse(&[], id, &mut self.events, self.now);
         }
         // What the kernel still holds is not waited for: whoever told the end knows nothing of it.
-        let has_more = connection.is_runnable() && !connection.unparsed.is_empty();
-        if has_more || !self.events.has_room() {
+        if connection.can_parse() || !self.events.has_room() {
             return Ok(false);
         }
         connection.finish(id, &mut self.events);
@@ -463,8 +481,9 @@ impl Engine {
         self.is_pumping = false;
         // A part of it may be in the ring: JavaScript's reader has that memory then, and nothing is received into it any more.
         if self.events.end_slab()
-            && let Some(slab) = self.slab.take()
+            && let Some(mut slab) = self.slab.take()
         {
+            slab.clear_behind(self.received);
             slab.give_away();
         }
         if self.has_backlog() || self.events.is_pending() {
@@ -502,7 +521,7 @@ impl Engine {
         }
         let id = (slot, entry.generation);
         let mut parsed = Parsed::Enough;
-        if !connection.unparsed.is_empty() {
+        if connection.can_parse() {
             parsed = connection.parse(&[], id, &mut self.events, self.now);
         } else if connection.transport.is_readable() {
             self.stats.receives += 1;
@@ -515,6 +534,7 @@ impl Engine {
             let buffer = self.slab.as_mut().map_or(&mut *self.buffer, Slab::bytes);
             let received = connection.transport.receive(buffer);
             let count = received.as_ref().map_or(0, |count| *count);
+            self.received = count;
             parsed = connection.take_in(received, buffer, id, &mut self.events, self.now);
             if self.events.end_slab()
                 && let Some(mut slab) = self.slab.take()

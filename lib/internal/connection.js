@@ -3,6 +3,7 @@
 // One HTTP connection as the classes see it: a transport that the engine has taken over, its events and its commands.
 
 const { AsyncResource } = require('node:async_hooks');
+const { performance } = require('node:perf_hooks');
 const { Duplex } = require('node:stream');
 const process = require('node:process');
 const { ERR_STREAM_DESTROYED } = require('../errors').codes;
@@ -47,6 +48,8 @@ function chosenDriver() {
  * @property {(conn: Connection, trailers: string) => void} onComplete
  * @property {(conn: Connection, error: Error) => void} onParseError
  * @property {(conn: Connection, kind: string) => void} [onTimeout]
+ * @property {(conn: Connection) => void} [onShared] the socket's bytes go to its user too
+ * @property {(conn: Connection) => void} [onLetGo] the socket closes
  * @property {(conn: Connection) => void} [onTaken] the descriptor is another process's
  */
 
@@ -86,6 +89,8 @@ class Connection {
     this.socketWrite = STREAM_WRITE;
     /** The message being sent goes that way, to its end: the stream may hold some of it. */
     this.isThroughSocket = false;
+    /** When the stream had last written what it was given; Infinity: a message that went through it has not come to its end. */
+    this.writtenAt = Number.NEGATIVE_INFINITY;
     /** I/O threads to be moved by, once its descriptor is lent; 0: none. */
     this.ioThreads = options.ioThreads || IO_THREADS;
     this.slot = -1;
@@ -134,7 +139,11 @@ class Connection {
     if (!FED_ONLY && socket.connecting && isPlain(socket)) {
       connection.attach(TRANSPORT.PENDING, -1, options);
       connection.start(new Pending(connection));
-    } else if (!FED_ONLY && Local.isPossible(socket) && connection.attach(lentTo, socket._handle.fd, options) >= 0) {
+    } else if (
+      !FED_ONLY &&
+      Local.isPossible(socket, connection.role) &&
+      connection.attach(lentTo, socket._handle.fd, options) >= 0
+    ) {
       connection.startLent();
     } else {
       connection.attach(TRANSPORT.FED, -1, options);
@@ -273,6 +282,7 @@ class Connection {
   /** The message's last bytes are with the socket. */
   endThroughSocket() {
     this.isThroughSocket = false;
+    this.writtenAt = Number.POSITIVE_INFINITY;
     this.write(COMMAND.ENDED, '', 'latin1', null);
     this.armKeepAlive();
   }
@@ -320,14 +330,26 @@ class Connection {
     return this.transport instanceof Fed ? queued + (this.socket.writableLength ?? 0) : queued;
   }
 
+  /** The same, and what the socket's own stream holds, as while it is corked. */
+  get unsentLength() {
+    const { socket, transport, writableLength } = this;
+    return transport instanceof Local ? writableLength + socket._writableState.length : writableLength;
+  }
+
   /** Whether something was written that the engine has not got, be it without bytes that are counted, as the end of a chunked message. */
   get hasUnflushed() {
     return this.epoch === ring.epoch();
   }
 
-  /** Milliseconds since a stream that is fed has written what it was given; of other transports the engine knows. */
+  /** Milliseconds since the socket's stream has written what it was given, 0: it has not; Infinity: it was given nothing. Of the rest the engine knows. */
   get sinceWritten() {
-    return this.transport instanceof Fed ? this.transport.sinceWritten() : Number.POSITIVE_INFINITY;
+    const isWriting = this.transport instanceof Fed && this.socket.writableLength > 0;
+    return isWriting ? 0 : Math.max(0, performance.now() - this.writtenAt);
+  }
+
+  /** A message that went through the socket has been written. */
+  noteWritten() {
+    if (this.writtenAt === Number.POSITIVE_INFINITY) this.writtenAt = performance.now();
   }
 
   choices(framing, expect) {
@@ -455,21 +477,44 @@ class Connection {
 
   // --- receiving ---------------------------------------------------------------------------------------------------------
 
-  /** Stops reading; what was read already may still come. */
+  /** The engine stops reading; what was read already may still come. */
   pause() {
-    if (this.isPaused || this.transport === null) return;
+    if (this.isPaused || !(this.transport instanceof Local)) return;
     this.isPaused = true;
-    ring.command(this, COMMAND.PAUSE, 0);
-    // The socket's user sees it too, and the stream of a fed one stops by that.
-    this.socket.pause();
+    // Node's client reads by its socket's stream, which takes in some more, and hears of the end behind it; a server by its handle.
+    ring.command(this, COMMAND.PAUSE, this.role === ROLE.CLIENT ? this.socket.readableHighWaterMark : 0);
   }
 
-  /** Reads on. */
+  /** The engine reads on. */
   resume() {
     if (!this.isPaused || this.transport === null) return;
     this.isPaused = false;
     ring.command(this, COMMAND.RESUME, 0);
-    this.socket.resume();
+  }
+
+  /** A reader is behind. The socket's user sees it too; a server's handle, or whoever has lent it, is stopped by that. */
+  readStop() {
+    const { socket } = this;
+    if (this.role === ROLE.SERVER || !(this.transport instanceof Local)) {
+      socket.pause();
+      return;
+    }
+    this.pause();
+    // Past what a user's own call would do.
+    Object.getPrototypeOf(socket).pause.call(socket);
+  }
+
+  /** The peer's bytes are wanted again. */
+  readStart() {
+    const { socket } = this;
+    if (socket.readableFlowing === false && socket.readable) socket.resume();
+  }
+
+  /** Somebody wants the bytes for himself: the socket reads them, and hands them on. */
+  share() {
+    if (this.transport instanceof Local) this.demote(false);
+    else if (this.transport instanceof Fed) this.transport.share();
+    this.handler.onShared?.(this);
   }
 
   /**
@@ -497,6 +542,11 @@ class Connection {
     } finally {
       this.finishing = null;
     }
+  }
+
+  /** Whether a body is being read that the peer ends by ending the connection. */
+  get endsWithConnection() {
+    return this.transport !== null && ring.engine.endsWithConnection(this.slot);
   }
 
   /** Whether no message has begun in either direction. */
@@ -573,15 +623,24 @@ class Connection {
 
   // --- the end -----------------------------------------------------------------------------------------------------------
 
-  /** From local to fed: the socket moves the bytes again. */
-  demote() {
+  /**
+   * From local to fed: the socket moves the bytes again.
+   * @param {boolean} [mayConsume] nobody else is to see them
+   */
+  demote(mayConsume = true) {
     if (!(this.transport instanceof Local)) return;
+    const { isPaused } = this;
+    // From here on it is the stream that stops, or its handle.
+    this.resume();
     ring.flush();
     ring.engine.unbind(this.slot);
+    const held = isPaused && this.role === ROLE.CLIENT ? ring.engine.takeUnread(this.slot) : null;
     this.transport.stop();
-    const fed = new Fed(this);
+    const fed = new Fed(this, mayConsume);
     this.start(fed);
-    if (!this.isPaused) this.readAgain();
+    if (held !== null && held.length > 0) this.socket.unshift(held);
+    // A client's stream takes in what it has room for.
+    if (!isPaused || this.role === ROLE.CLIENT) this.readAgain();
     fed.settle();
   }
 
@@ -617,6 +676,7 @@ class Connection {
     if (this.transport === null) return;
     this.lingers = this.role === ROLE.CLIENT;
     ring.flush();
+    this.handler.onLetGo?.(this);
     const { marks } = this;
     if (marks.isEmpty) {
       this.release();

@@ -170,7 +170,9 @@ function systemError(errno, syscall) {
 /** Node's error for bytes that are not HTTP, or for their end. `text`: code and reason, a line each. `rawPacket`: the bytes, null: none came. */
 function parseError(text, bytesParsed, rawPacket) {
   const [code, reason] = text.split('\n');
-  const error = Object.assign(new Error(`Parse Error: ${reason}`), { code, reason, bytesParsed });
+  // Node adds the reason together with the bytes.
+  const message = rawPacket === null ? 'Parse Error' : `Parse Error: ${reason}`;
+  const error = Object.assign(new Error(message), { bytesParsed, code, reason });
   return rawPacket === null ? error : Object.assign(error, { rawPacket });
 }
 

@@ -4,6 +4,7 @@
 
 const { AsyncResource } = require('node:async_hooks');
 const { performance } = require('node:perf_hooks');
+const { Readable } = require('node:stream');
 const { annotate } = require('./annotate');
 const { watchOwner } = require('./handle');
 const { Later } = require('./later');
@@ -15,24 +16,39 @@ const ring = require('./ring');
 /** Set on a socket that is fed. */
 const kFed = Symbol('ferrohttp.fed');
 
+/** How a stream's bytes come. */
+const READS = Object.freeze({
+  /** By a listener of ours, as others' do. */
+  DATA: 0,
+  /** Before the stream has them: as Node's server has its parser read a handle itself. */
+  HANDLE: 1,
+  /** The same, while nothing is awaited. */
+  REST: 2,
+});
+
 class Fed {
-  /** @param {any} connection the Connection */
-  constructor(connection) {
+  /**
+   * @param {any} connection the Connection
+   * @param {boolean} [mayConsume] nobody else is to see the bytes
+   */
+  constructor(connection, mayConsume = true) {
     this.connection = connection;
+    /** A READS. @type {number} */
+    this.reads = mayConsume && isConsumable(connection) ? READS.HANDLE : READS.DATA;
     /** The socket's own methods under those that were put over them. @type {Map<string, { own: boolean, over: Function, method: Function }>} */
     this.covered = new Map();
     this.unwatch = () => {};
-    /** When the stream had last written what it was given. */
-    this.writtenAt = Number.NEGATIVE_INFINITY;
     /** The context of the first write since the stream was written to. @type {AsyncResource | null} */
     this.writer = null;
     this.onData = (chunk) => this.feed(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
   }
 
   start() {
-    const { socket, isPaused } = this.connection;
+    const { socket } = this.connection;
     socket.on('close', this.connection.onSocketClose);
-    socket.on('data', this.onData);
+    if (this.reads === READS.HANDLE) this.intercept();
+    // Past a server's own: this one is not somebody else.
+    (Object.getPrototypeOf(socket).on ?? socket.on).call(socket, 'data', this.onData);
     this.cover(socket, 'end');
     // A write that is not the stream's own gets the messages itself, as they are made: the engine holds nothing that it could overtake.
     if (!this.connection.isWatched) this.connection.socketWrite = this.cover(socket, 'write');
@@ -45,7 +61,13 @@ class Fed {
         if (!socket.destroyed) this.connection.taken();
       });
     }
-    if (isPaused) socket.pause();
+  }
+
+  /** Goes before all others who listen for the bytes. */
+  lead() {
+    const { socket } = this.connection;
+    socket.removeListener('data', this.onData);
+    socket.prependListener('data', this.onData);
   }
 
   /** Has what the engine holds go before what the socket's user writes. */
@@ -67,7 +89,7 @@ class Fed {
     this.forgetWriter();
     this.unwatch();
     socket.removeListener('close', this.connection.onSocketClose);
-    if (Object.hasOwn(socket, 'push')) delete socket.push;
+    if (this.reads !== READS.DATA) delete socket.push;
     if (socket[kFed] === this && Object.getOwnPropertyDescriptor(socket, 'bytesWritten')?.get === bytesWritten) {
       delete socket.bytesWritten;
     }
@@ -82,8 +104,14 @@ class Fed {
 
   /** Nothing is under way: what comes all the same is seen without a listener, for which others look on pooled sockets. */
   rest() {
+    this.connection.socket.removeListener('data', this.onData);
+    this.reads = READS.REST;
+    this.intercept();
+  }
+
+  /** Takes the bytes that a stream is given. */
+  intercept() {
     const { socket } = this.connection;
-    socket.removeListener('data', this.onData);
     annotate(socket, 'push', (chunk, encoding) => {
       if (chunk === null) return Object.getPrototypeOf(socket).push.call(socket, null);
       this.onData(typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk);
@@ -94,9 +122,17 @@ class Fed {
   /** It begins again. */
   rise() {
     const { socket } = this.connection;
-    if (!Object.hasOwn(socket, 'push')) return;
+    if (this.reads !== READS.REST) return;
+    this.reads = READS.DATA;
     delete socket.push;
     socket.on('data', this.onData);
+  }
+
+  /** Somebody else wants the bytes too: they come by the stream. */
+  share() {
+    if (this.reads !== READS.HANDLE) return;
+    this.reads = READS.DATA;
+    delete this.connection.socket.push;
   }
 
   /** @param {Buffer} bytes */
@@ -119,21 +155,12 @@ class Fed {
 
   /** Behind a part of a body ticks are to run where Node's own parser would be reading: it reads a server's handles, unless others read too. */
   afterBody() {
-    const { connection } = this;
-    const { role, socket } = connection;
-    if (role === ROLE.SERVER && socket._handle?.isStreamBase && socket.listenerCount('data') === 1) {
-      connection.later = new Later(connection);
-    }
+    if (this.reads === READS.HANDLE) this.connection.later = new Later(this.connection);
   }
 
   /** What has been written goes to the stream later, in a tick or a batch that another connection may have asked for. */
   writeInThisContext() {
     this.writer ??= new AsyncResource('HTTPOUTGOINGMESSAGE', MANUAL);
-  }
-
-  /** Milliseconds since the stream has written the last that it was given; 0: it has not. */
-  sinceWritten() {
-    return this.connection.socket.writableLength > 0 ? 0 : performance.now() - this.writtenAt;
   }
 
   forgetWriter() {
@@ -166,7 +193,7 @@ class Fed {
       else {
         const { socket } = connection;
         const tell = (/** @type {any} */ error) => {
-          this.writtenAt = performance.now();
+          if (connection.writtenAt < Number.POSITIVE_INFINITY) connection.writtenAt = performance.now();
           marks.callAll(error ?? null);
         };
         isAccepted =
@@ -176,6 +203,20 @@ class Fed {
     // Refused: the stream's own 'drain' comes, in the context of this write.
     if (!isAccepted) connection.owedDrain = null;
   }
+}
+
+/**
+ * Whether Node's server would have its parser read the handle itself.
+ * @param {any} connection the Connection
+ */
+function isConsumable({ role, socket }) {
+  const handle = socket._handle;
+  return (
+    role === ROLE.SERVER &&
+    handle?.isStreamBase === true &&
+    !handle._consumed &&
+    socket.push === Readable.prototype.push
+  );
 }
 
 /** Counts what the engine holds for the stream: it is written first. @this {any} the socket */

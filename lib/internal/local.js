@@ -4,6 +4,7 @@
 // meanwhile comes here.
 
 const { EventEmitter } = require('node:events');
+const process = require('node:process');
 const { annotate, kConnection } = require('./annotate');
 const { COMMAND, ROLE, TABLE } = require('./layout');
 const { forsake, giveBack, isLendable, isPlain, lend, noteWriteQueue } = require('./handle');
@@ -25,9 +26,12 @@ class Local {
   /**
    * Whether the socket's descriptor can be borrowed: nobody else reads it.
    * @param {any} socket
+   * @param {number} role ROLE
    */
-  static isPossible(socket) {
-    return isPlain(socket) && isLendable(socket) && !hasReader(socket);
+  static isPossible(socket, role) {
+    if (!isPlain(socket) || !isLendable(socket)) return false;
+    // A server reads the handle, and those who listened before hear nothing; a client reads by its socket.
+    return role === ROLE.SERVER || (!hasReader(socket) && socket.readableFlowing !== false);
   }
 
   start() {
@@ -36,9 +40,17 @@ class Local {
     for (const name of BRINGING) annotate(socket, name, BRINGERS[name]);
     Object.defineProperty(socket, 'writableLength', WRITABLE_LENGTH);
     // A server's connection has its own to put there. Defining them twice would turn the socket into a dictionary, which costs more than all else.
-    if (this.connection.role === ROLE.CLIENT) for (const name of LISTENING) annotate(socket, name, LISTENERS[name]);
-    // Node's server reads its sockets by a listener, and others count it. As an event's only: the stream must not begin to flow.
-    if (this.connection.role === ROLE.SERVER) EventEmitter.prototype.on.call(socket, 'data', onOwnData);
+    if (this.connection.role === ROLE.CLIENT) {
+      for (const name of LISTENING) annotate(socket, name, LISTENERS[name]);
+      for (const name of FLOWING) annotate(socket, name, FLOW[name]);
+      beginToFlow(socket);
+    } else if (socket.listenerCount('readable') > 0) {
+      Object.getPrototypeOf(socket).on.call(socket, 'data', onOwnData);
+    } else {
+      // Node's server reads its sockets by a listener, and others count it. As an event's only: a stream that begins to flow costs more.
+      EventEmitter.prototype.on.call(socket, 'data', onOwnData);
+      beginToFlow(socket);
+    }
     if (socket._handle.hasRef()) this.onReference(true);
   }
 
@@ -56,6 +68,7 @@ class Local {
     delete socket.writableLength;
     if (this.connection.role !== ROLE.SERVER) {
       for (const name of LISTENING) if (socket[name] === LISTENERS[name]) delete socket[name];
+      for (const name of FLOWING) if (socket[name] === FLOW[name]) delete socket[name];
     }
     if (socket._handle) {
       giveBack(socket._handle);
@@ -102,9 +115,10 @@ class Local {
   // --- asked of the handle -----------------------------------------------------------------------------------------------
 
   onReadStart() {
+    const { connection } = this;
     // Somebody wants the bytes for himself: the socket reads them, and hands them on.
-    if (hasReader(this.connection.socket)) this.connection.demote();
-    else this.connection.resume();
+    if (connection.role === ROLE.CLIENT && hasReader(connection.socket)) connection.demote();
+    else connection.resume();
   }
 
   onReadStop() {
@@ -201,11 +215,48 @@ const LISTENERS = Object.fromEntries(
     function (event, listener) {
       // As in Node, until it is found that nobody needs it any more.
       if (this[kConnection] === undefined) this[name] = Object.getPrototypeOf(this)[name];
-      else if (event === 'data' || event === 'readable') borrower(this)?.connection.demote();
+      else if (event === 'data' || event === 'readable') this[kConnection].share();
       return Object.getPrototypeOf(this)[name].call(this, event, listener);
     },
   ]),
 );
+
+/** Methods by which a socket's user stops and starts its stream. */
+const FLOWING = ['pause', 'resume'];
+
+/**
+ * The same for a client's socket. One that its user has stopped brings its bytes itself: what they come to while nobody asks for them is a matter of the
+ * stream's. @type {any}
+ */
+const FLOW = {
+  /** @this {any} */
+  pause() {
+    const connection = borrower(this)?.connection;
+    // Unless a reader who is behind has it stopped already.
+    if (connection?.isPaused === false) connection.demote();
+    return Object.getPrototypeOf(this).pause.call(this);
+  },
+  /** @this {any} */
+  resume() {
+    borrower(this)?.connection.resume();
+    return Object.getPrototypeOf(this).resume.call(this);
+  },
+};
+
+/**
+ * Has a socket look like one whose 'data' is listened to. It brings nothing, as nothing is pushed to it.
+ * @param {any} socket
+ */
+function beginToFlow(socket) {
+  if (socket.readableFlowing !== null) return;
+  socket.readableFlowing = true;
+  process.nextTick(emitResume, socket);
+}
+
+/** @param {any} socket */
+function emitResume(socket) {
+  socket.emit('resume');
+}
 
 /** Functions of a socket that bring it bytes. */
 const BRINGING = ['push', 'unshift'];
@@ -230,4 +281,4 @@ const WRITABLE_LENGTH = {
   },
 };
 
-module.exports = { LISTENERS, Local };
+module.exports = { LISTENERS, Local, beginToFlow };

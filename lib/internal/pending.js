@@ -4,7 +4,7 @@
 
 const { kConnection } = require('./annotate');
 const { Fed } = require('./fed');
-const { Local } = require('./local');
+const { Local, beginToFlow } = require('./local');
 const ring = require('./ring');
 
 class Pending {
@@ -14,6 +14,8 @@ class Pending {
   }
 
   start() {
+    // What is encrypted will be fed, and flows by that.
+    if (!this.connection.socket.encrypted) beginToFlow(this.connection.socket);
     this.connection.socket.once('connect', onConnect);
     this.connection.socket.on('close', this.connection.onSocketClose);
   }
@@ -56,13 +58,17 @@ function onReady() {
   ring.flush();
   connection.transport.stop();
   // What the user wrote to the connecting socket himself went out first; what he still has to write would cross ours.
-  if (Local.isPossible(this) && ring.bind(connection, this._handle.fd) === 0) {
+  if (Local.isPossible(this, connection.role) && ring.bind(connection, this._handle.fd) === 0) {
     connection.startLent();
     connection.awaitOutput();
   } else {
     ring.engine.unbind(connection.slot);
-    connection.start(new Fed(connection));
-    connection.transport.settle();
+    const fed = new Fed(connection);
+    connection.start(fed);
+    // Who has begun to listen while it was connecting has done so behind us; and one that was stopped takes in what it has room for.
+    fed.lead();
+    if (this.readableFlowing === false && !this._handle?.reading) this.read(0);
+    fed.settle();
   }
 }
 

@@ -393,6 +393,11 @@ impl Connection {
         Some(Event::Failed(error))
     }
 
+    /// Whether a body is being read that the peer ends by ending the connection.
+    pub fn ends_with_connection(&self) -> bool {
+        matches!(self.reading, Reading::UntilClose)
+    }
+
     /// `now` has come: the deadline that has passed, if one has. Each is told once.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Timeout> {
         let (deadline, timeout) = self.poll_timeout()?;

@@ -146,6 +146,13 @@ impl LocalSocket {
         }
     }
 
+    /// Its socket is being closed, or is already: what the kernel keeps goes with that, and whoever has the descriptor's number by now is left alone.
+    pub fn abandon(&mut self) {
+        if self.sending == Sending::KeptBack {
+            self.sending = Sending::Open;
+        }
+    }
+
     /// Sends FIN, with what the kernel keeps.
     pub fn shut_down(&mut self) {
         self.sending = Sending::ShutDown;
@@ -322,7 +329,7 @@ impl Poller {
 
 #[cfg(test)]
 mod tests {
-    use super::is_quiet;
+    use super::{Follows, LocalSocket, Output, is_quiet};
     use std::io::{Read, Write};
     use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
@@ -340,5 +347,40 @@ mod tests {
         drop(far);
         assert!(!is_quiet(fd));
         assert!(!is_quiet(-1), "no socket at all is not fit for anything");
+    }
+    /// A socket's TCP_CORK, which is set to `value` first if there is one.
+    #[cfg(target_os = "linux")]
+    fn cork(fd: super::RawFd, value: Option<libc::c_int>) -> libc::c_int {
+        let mut now = value.unwrap_or(0);
+        let mut size = size_of_val(&now) as libc::socklen_t;
+        let (level, name) = (libc::IPPROTO_TCP, libc::TCP_CORK);
+        // SAFETY: the option's value is an int, which lives across the calls, as does its size.
+        unsafe {
+            if value.is_some() {
+                libc::setsockopt(fd, level, name, (&raw const now).cast(), size);
+            }
+            libc::getsockopt(fd, level, name, (&raw mut now).cast(), &raw mut size);
+        }
+        now
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn an_abandoned_socket_leaves_whoever_has_its_number_alone() {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let fd = near.as_raw_fd();
+        for is_abandoned in [false, true] {
+            let mut socket = LocalSocket::new(fd);
+            socket
+                .send(&mut Output::default(), &[b"last"], Follows::Fin)
+                .unwrap();
+            assert_eq!(cork(fd, Some(1)), 1, "another's, by now");
+            if is_abandoned {
+                socket.abandon();
+            }
+            socket.push();
+            assert_eq!(cork(fd, None), libc::c_int::from(is_abandoned));
+        }
     }
 }

@@ -41,6 +41,13 @@ impl Transport {
         }
     }
 
+    /// Has the end of the stream, which a receive has met, met again by the next.
+    pub fn keep_readable(&mut self) {
+        if let Self::Local(socket) = self {
+            socket.readable = true;
+        }
+    }
+
     /// Whether a receive may bring something.
     pub fn is_readable(&self) -> bool {
         matches!(self, Self::Local(socket) if socket.readable)

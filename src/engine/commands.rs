@@ -246,7 +246,8 @@ fn apply_one(
             Ok(())
         }
         command::PAUSE => {
-            receiving.pause();
+            connection.most_held = command.a as usize;
+            receiving.pause(command.a > 0);
             Ok(())
         }
         command::RESUME => {

@@ -358,6 +358,12 @@ impl JsEngine {
         Ok(())
     }
 
+    /// Whether a body is being read that the peer ends by ending the connection.
+    #[napi(catch_unwind)]
+    pub fn ends_with_connection(&self, slot: u32) -> Result<bool> {
+        Ok(self.engine()?.ends_with_connection(slot)?)
+    }
+
     /// Whether no message has begun in either direction.
     #[napi(catch_unwind)]
     pub fn is_idle(&self, slot: u32) -> Result<bool> {

@@ -106,7 +106,7 @@ layout! {
         MESSAGE = 4;
         /// Bytes outside any message.
         RAW = 5;
-        /// Stop reading.
+        /// Stop reading. A: how many bytes of what comes meanwhile are held.
         PAUSE = 6;
         /// Go on reading.
         RESUME = 7;

@@ -6,6 +6,7 @@ use super::{Id, Inbox};
 use crate::connection::{Connection, Receiving, failure};
 use crate::driver::local;
 use crate::driver::output::Output;
+use crate::ring::layout::event;
 use crate::ring::records::{Draft, Header, Pending};
 use crate::ring::slabs::{Slab, VIEW_MIN};
 use std::io::{self, Read, Write};
@@ -403,7 +404,7 @@ impl Shared {
             };
             state.input_rests = !wants_input;
             let has_more = state.sending == Sending::Flowing && connection.output.waits();
-            if wants_input && !connection.unparsed.is_empty() {
+            if wants_input && connection.can_parse() {
                 let now = Instant::now();
                 connection.parse(&[], self.id, &mut desk.draft, now);
                 let tells = state.keep(&mut desk.draft);
@@ -502,7 +503,7 @@ impl State {
     fn wants_input(&self) -> bool {
         self.pending.size() < MOST_PENDING
             && matches!(&self.tenure, Tenure::Both(connection)
-                if connection.receiving == Receiving::Open && !connection.proto.is_halted())
+                if connection.may_receive())
     }
 
     /// Bytes that JavaScript was shown as sent, and that are queued still.
@@ -545,13 +546,21 @@ impl StateGuard<'_> {
     /// still in the kernel's buffer.
     pub fn fetch(&mut self) -> Option<&mut Pending> {
         self.0.is_told = false;
-        let is_paused = self.receiving.is_paused();
-        (!is_paused).then_some(&mut self.0.pending)
+        (!self.is_withheld()).then_some(&mut self.0.pending)
+    }
+
+    /// Whether JavaScript wants none of the records now. The end behind none of them is told to one that would hold the others.
+    fn is_withheld(&self) -> bool {
+        let is_end = || {
+            let front = self.0.pending.front();
+            front.is_some_and(|(header, _)| matches!(header.kind, event::END | event::IO_ERROR))
+        };
+        self.receiving.is_paused() && !(self.receiving == Receiving::OverHolding && is_end())
     }
 
     /// There are records left that are to be fetched without another letter.
     pub fn is_left(&mut self) -> bool {
-        let is_left = !self.0.pending.is_empty() && !self.receiving.is_paused();
+        let is_left = !self.0.pending.is_empty() && !self.is_withheld();
         self.0.is_told |= is_left;
         is_left
     }
