@@ -3,8 +3,8 @@
 // The fed transport: a JavaScript stream moves the bytes. Its data goes to the engine's parser, what the engine has framed goes to its write.
 
 const { AsyncResource } = require('node:async_hooks');
-const { performance } = require('node:perf_hooks');
 const { annotate } = require('./annotate');
+const { now } = require('./clock');
 const { watchOwner } = require('./handle');
 const { Later } = require('./later');
 const { ROLE, TABLE } = require('./layout');
@@ -133,7 +133,7 @@ class Fed {
 
   /** Milliseconds since the stream has written the last that it was given; 0: it has not. */
   sinceWritten() {
-    return this.connection.socket.writableLength > 0 ? 0 : performance.now() - this.writtenAt;
+    return this.connection.socket.writableLength > 0 ? 0 : now() - this.writtenAt;
   }
 
   forgetWriter() {
@@ -166,7 +166,7 @@ class Fed {
       else {
         const { socket } = connection;
         const tell = (/** @type {any} */ error) => {
-          this.writtenAt = performance.now();
+          this.writtenAt = now();
           marks.callAll(error ?? null);
         };
         isAccepted =
