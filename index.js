@@ -53,7 +53,7 @@ const values = {
 
 /** @type {Record<string, PropertyDescriptor>} */
 const accessors = {
-  maxHeaderSize: { get: () => host.maxHeaderSize },
+  maxHeaderSize: { get: () => host.whole().maxHeaderSize },
   globalAgent: {
     get: () => agent.globalAgent,
     set(value) {
@@ -61,12 +61,12 @@ const accessors = {
     },
   },
   // The host's, which speaks no HTTP of ours; loaded when asked for, as there.
-  WebSocket: { get: () => host.WebSocket },
-  CloseEvent: { get: () => host.CloseEvent },
-  MessageEvent: { get: () => host.MessageEvent },
+  WebSocket: { get: () => host.whole().WebSocket },
+  CloseEvent: { get: () => host.whole().CloseEvent },
+  MessageEvent: { get: () => host.whole().MessageEvent },
 };
 
-for (const name of Object.keys(host)) {
+for (const name of host.names) {
   if (Object.hasOwn(values, name)) {
     module.exports[name] = values[name];
   } else if (Object.hasOwn(accessors, name)) {

@@ -339,11 +339,15 @@ for (const [sink, makeSocket] of Object.entries({ text: recordingSocket, engine:
 }
 
 test("the fields set lie where they lie on node:http's messages, and may be replaced there", () => {
-  const symbolOf = (message) =>
-    Object.getOwnPropertySymbols(message).find(({ description }) => description === 'kOutHeaders');
-  const symbol = symbolOf(new stock.OutgoingMessage());
+  const symbolOf = (message, wanted) =>
+    Object.getOwnPropertySymbols(message).find(({ description }) => description === wanted);
+  const host = new stock.OutgoingMessage();
   const message = new ferrohttp.OutgoingMessage();
-  assert.strictEqual(symbolOf(message), symbol);
+  for (const name of ['kOutHeaders', 'kNeedDrain']) {
+    assert.notStrictEqual(symbolOf(host, name), undefined);
+    assert.strictEqual(symbolOf(message, name), symbolOf(host, name));
+  }
+  const symbol = symbolOf(host, 'kOutHeaders');
   assert.strictEqual(message[symbol], null);
   message.setHeader('Host', 'a').setHeader('X', [1, 2]);
   assert.deepStrictEqual({ ...message[symbol] }, { host: ['Host', 'a'], x: ['X', [1, 2]] });

@@ -173,6 +173,26 @@ for (const major of MAJORS) {
   );
 }
 
+/** What the package has of node:http's, and how little of it is loaded for that. */
+const PARTS = `
+  const http = require('ferrohttp');
+  const assert = require('node:assert');
+  const isLoaded = (name) => process.moduleLoadList.includes('NativeModule ' + name);
+  console.log(['http', '_http_agent', '_http_client', 'perf_hooks'].filter(isLoaded).join());
+  const host = require('node:http');
+  assert.deepStrictEqual(Object.keys(http), Object.keys(host));
+  assert.deepStrictEqual(http.METHODS, host.METHODS);
+  assert.strictEqual(http.STATUS_CODES, host.STATUS_CODES);
+  assert.strictEqual(http.maxHeaderSize, 20000);
+  assert.strictEqual(http.createServer().headersTimeout, host.createServer().headersTimeout);`;
+
+for (const major of MAJORS) {
+  test(`no more of node:http is loaded than is read in Node ${major}, without a warning`, options, async () => {
+    const args = ['--pending-deprecation', '--max-http-header-size=20000', '-e', PARTS];
+    assert.strictEqual(await program(major, args), '\n');
+  });
+}
+
 test('in a context of its own the package is loaded by the loader of that context', options, async () => {
   // As jest does it.
   const jest = `

@@ -1,7 +1,7 @@
 'use strict';
 
 const { AsyncResource } = require('node:async_hooks');
-const http = require('./internal/host');
+const host = require('./internal/host');
 const { HEAD } = require('./internal/layout');
 const parsing = require('./internal/parsing');
 const { HOST_MAJOR, kOnTimeout, METHODS_BY_CODE } = require('./common');
@@ -122,7 +122,7 @@ class HTTPParser {
     this.#resource?.emitDestroy();
     this.#resource = new AsyncResource(type === REQUEST ? 'HTTPINCOMINGMESSAGE' : 'HTTPCLIENTREQUEST');
     this.#requests = type === REQUEST;
-    this.#maxHeaderSize = maxHeaderSize || http.maxHeaderSize;
+    this.#maxHeaderSize = maxHeaderSize || host.whole().maxHeaderSize;
     this.#lenientFlags = lenientFlags;
     this.#stage = STAGE.READY;
     this.#failure = null;

@@ -1,6 +1,6 @@
 'use strict';
 
-const hostHttp = require('./internal/host');
+const { whole } = require('./internal/host');
 const net = require('node:net');
 const { codes } = require('./errors');
 const { validateObject, validatePort } = require('./validators');
@@ -255,7 +255,7 @@ function setGlobalProxyFromEnv(http, makeAgent, env = process.env) {
   }
 
   // fetch and https are the host's, and so are their proxies.
-  const { setGlobalProxyFromEnv: setForHost } = /** @type {any} */ (hostHttp);
+  const { setGlobalProxyFromEnv: setForHost } = whole();
   if (!setForHost && urls.https)
     throw new Error('ferrohttp: setGlobalProxyFromEnv cannot set the https proxy on this version of Node');
   const restoreHost = setForHost?.(env);

@@ -1,6 +1,6 @@
 'use strict';
 
-const http = require('./internal/host');
+const host = require('./internal/host');
 
 const { codes } = require('./errors');
 const { checkIoThreads, kIoThreads } = require('./io_threads');
@@ -26,7 +26,7 @@ function defaultsOfHost() {
     // Node 20 adds as much, without a property to say so.
     keepAliveTimeoutBuffer = 1000,
     requestTimeout = 300_000,
-  } = /** @type {any} */ (new http.Server());
+  } = /** @type {any} */ (new host.Server());
   return { connectionsCheckingInterval, headersTimeout, keepAliveTimeout, keepAliveTimeoutBuffer, requestTimeout };
 }
 

@@ -69,6 +69,34 @@ function withoutMargin(text) {
 }
 
 /**
+ * Makes the file a function where it is run as a script, as the package's index.js does: the text as a whole is what V8 has code of, and none that was
+ * put together first, which V8 would copy. Where it is loaded as any file is, the function is called.
+ * @param {string} text
+ */
+function alsoAScript(text) {
+  const parameters = 'exports, require, module, __filename, __dirname';
+  const called = `(body) => typeof __filename === 'undefined' ? body : body(${parameters})`;
+  return `(${called})((function(${parameters}) {\n${text}}));\n`;
+}
+
+/**
+ * What stands in place of the module that the names of http are known by: those of the pinned Nodes.
+ * @returns {Promise<import('esbuild').Plugin>}
+ */
+async function hostNames() {
+  /** @type {Record<string, string[]>} */
+  const names = {};
+  for (const command of pinnedNodes()) {
+    const ask = "JSON.stringify([process.version, Object.keys(require('node:http'))])";
+    const { stdout } = await must(command, ['--print', ask], { stdout: 'hidden' });
+    const [version, those] = JSON.parse(stdout);
+    names[version] = those;
+  }
+  const contents = `module.exports = ${JSON.stringify(names)};`;
+  return { name: 'names', setup: (build) => build.onLoad({ filter: /host_names\.js$/ }, () => ({ contents })) };
+}
+
+/**
  * Writes the bundle, and the files that refer to it.
  * @param {string} target the package's folder, in which lib/ and index.js stand already
  */
@@ -83,9 +111,13 @@ async function bundle(target) {
     bundle: true,
     platform: 'node',
     target: 'node20',
+    plugins: [await hostNames()],
     logLevel: 'warning',
   });
-  fs.writeFileSync(path.join(target, MODULES), withoutMargin(calledAtOnce(namedAsWritten(outputFiles[0].text))));
+  fs.writeFileSync(
+    path.join(target, MODULES),
+    withoutMargin(alsoAScript(calledAtOnce(namedAsWritten(outputFiles[0].text)))),
+  );
   fs.cpSync(path.join(__dirname, 'package/index.js'), path.join(target, 'index.js'));
   for (const file of modules) {
     if (file === 'index.js') continue;

@@ -3,12 +3,12 @@
 // One HTTP connection as the classes see it: a transport that the engine has taken over, its events and its commands.
 
 const { AsyncResource } = require('node:async_hooks');
-const { performance } = require('node:perf_hooks');
 const { Duplex } = require('node:stream');
 const process = require('node:process');
 const { ERR_STREAM_DESTROYED } = require('../errors').codes;
 const { COMMAND, EVENT, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
 const { annotate, kConnection } = require('./annotate');
+const { now } = require('./clock');
 const { armKeepAlive, checkTimeouts } = require('./deadlines');
 const { THROWN, onEvent, tellDrain, tellParseError } = require('./events');
 const { Fed } = require('./fed');
@@ -344,12 +344,12 @@ class Connection {
   /** Milliseconds since the socket's stream has written what it was given, 0: it has not; Infinity: it was given nothing. Of the rest the engine knows. */
   get sinceWritten() {
     const isWriting = this.transport instanceof Fed && this.socket.writableLength > 0;
-    return isWriting ? 0 : Math.max(0, performance.now() - this.writtenAt);
+    return isWriting ? 0 : Math.max(0, now() - this.writtenAt);
   }
 
   /** A message that went through the socket has been written. */
   noteWritten() {
-    if (this.writtenAt === Number.POSITIVE_INFINITY) this.writtenAt = performance.now();
+    if (this.writtenAt === Number.POSITIVE_INFINITY) this.writtenAt = now();
   }
 
   choices(framing, expect) {

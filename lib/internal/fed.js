@@ -3,9 +3,9 @@
 // The fed transport: a JavaScript stream moves the bytes. Its data goes to the engine's parser, what the engine has framed goes to its write.
 
 const { AsyncResource } = require('node:async_hooks');
-const { performance } = require('node:perf_hooks');
 const { Readable } = require('node:stream');
 const { annotate } = require('./annotate');
+const { now } = require('./clock');
 const { watchOwner } = require('./handle');
 const { Later } = require('./later');
 const { ROLE, TABLE } = require('./layout');
@@ -193,7 +193,7 @@ class Fed {
       else {
         const { socket } = connection;
         const tell = (/** @type {any} */ error) => {
-          if (connection.writtenAt < Number.POSITIVE_INFINITY) connection.writtenAt = performance.now();
+          if (connection.writtenAt < Number.POSITIVE_INFINITY) connection.writtenAt = now();
           marks.callAll(error ?? null);
         };
         isAccepted =

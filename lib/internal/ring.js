@@ -3,8 +3,8 @@
 // The JavaScript side of the two rings: event records are read here, command records written.
 // One engine for each environment (the main thread, each worker): this module is loaded once in each.
 
-const { performance } = require('node:perf_hooks');
 const process = require('node:process');
+const { now } = require('./clock');
 const { COMMAND, EVENT, RECORD, RING, ROLE, TABLE, TRANSPORT } = require('./layout');
 const { endTheirTick, tellInTick } = require('./marks');
 const { Engine } = require('./native');
@@ -67,7 +67,7 @@ const TICK = Object.freeze({
 let asked = TICK.NONE;
 let eagerTurns = 0;
 
-// `process` and `performance` are accessors of the global object, which cost more for each connection than what is asked of them.
+// `process` is an accessor of the global object, which costs more for each connection than what is asked of it.
 
 /** Drains ticks and microtasks, as Node does behind each of its callbacks. @type {() => void} */
 const runTicks = () => /** @type {any} */ (process)._tickCallback();
@@ -400,7 +400,7 @@ function read(fromLoop) {
         began = between(fromLoop, began);
         continue;
       }
-      if (fromLoop) began = performance.now();
+      if (fromLoop) began = now();
     }
     const kindAndFlags = eventWords[word + RECORD.KIND];
     const length = eventWords[word + RECORD.LENGTH];
@@ -476,13 +476,13 @@ function runTicksBehind(connection) {
 function between(fromLoop, began) {
   if (!fromLoop) return 0;
   runTicks();
-  const now = performance.now();
-  if (now - began > SLOW) eagerTurns = EAGER_TURNS;
+  const ended = now();
+  if (ended - began > SLOW) eagerTurns = EAGER_TURNS;
   if (eagerTurns > 0) {
     eagerTurns--;
     flush();
   }
-  return now;
+  return ended;
 }
 
 // --- connections ---------------------------------------------------------------------------------------------------------

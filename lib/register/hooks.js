@@ -4,8 +4,11 @@ const Module = require('node:module');
 const { isBuiltin } = Module;
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
-const host = require('../internal/host.js');
+const { whole } = require('../internal/host.js');
 const facades = require('./facades.js');
+
+/** Loaded before anything stands in its place. */
+const host = whole();
 
 /**
  * @typedef {object} Replacement

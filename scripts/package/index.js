@@ -2,66 +2,64 @@
 
 // What the package has as its index.js. All modules stand in one file, as functions by name. Where there is the code that V8 made of it when the
 // package was packed, in this very Node, it is not compiled again, which would take half of the time to load. Here, and not in a file of its own:
-// to find a second one takes Node 0.7 ms.
+// to find a second one takes Node 0.7 ms. One statement after the other for the same reason: V8 would read each function twice.
 
 const fs = require('node:fs');
-const Module = require('node:module');
 const path = require('node:path');
 const vm = require('node:vm');
 
 const FOLDER = path.join(__dirname, 'lib/internal');
-const MODULES = path.join(FOLDER, 'modules.js');
+const MODULES = `${FOLDER}${path.sep}modules.js`;
 /** Milliseconds that may lie between two files that were unpacked together. */
 const UNPACKING = 60_000;
+/** The modules by their files' names, loaded once. @type {Record<string, () => unknown> | undefined} */
+let modules = require.cache?.[MODULES]?.exports;
+/** The modules' file as a function. @type {unknown} */
+let wrapper;
 
-/**
- * V8's code out of the file that scripts/code_cache.js wrote. V8 itself asks only for its own version, its flags and the source's length. A Node that
- * somebody configured in another way may number V8's functions in another way, so everything that a build says of itself must be the same.
- * @returns {Buffer | undefined} undefined: there is none for this Node
- */
-function codeForThisNode() {
-  const file = path.join(FOLDER, `code-${process.version}`);
-  if (!fs.existsSync(file)) return undefined;
-  const contents = fs.readFileSync(file);
-  const build = JSON.stringify([process.versions, process.config]);
-  const [start, end] = [Buffer.byteLength(build), contents.length - Buffer.byteLength(build)];
-  // At both ends: a file that was not written whole, or whose end was lost with the power, is no code.
-  if (end < start || contents.toString('utf8', 0, start) !== build || contents.toString('utf8', end) !== build)
-    return undefined;
-  // Of a text that was edited since it is not the code. Whoever unpacks both gives them times of his own, one soon behind the other.
-  if (fs.statSync(MODULES).mtimeMs > fs.statSync(file).mtimeMs + UNPACKING) return undefined;
-  return contents.subarray(start, end);
-}
-
-/** @returns {Function | undefined} the modules' file as a function; undefined: it is to be loaded as any file is */
-function wrapperFromCode() {
-  try {
-    const cachedData = codeForThisNode();
-    // Some loaders' require has no cache.
-    if (cachedData === undefined || !require.cache) return undefined;
-    const text = Module.wrap(fs.readFileSync(MODULES, 'latin1'));
-    const wrapper = new vm.Script(text, { filename: MODULES, cachedData }).runInThisContext();
-    // Not so in a context of somebody's own (jest's), whose loader gives other globals to what it loads.
-    return wrapper instanceof Function ? wrapper : undefined;
-  } catch {
-    // Nothing here is worth an error: it only saves time.
-    return undefined;
+try {
+  // V8's code is in the file that scripts/code_cache.js wrote. V8 itself asks only for its own version, its flags and the source's length. A Node
+  // that somebody configured in another way may number V8's functions in another way, so everything that a build says of itself must be the same.
+  const file = `${FOLDER}${path.sep}code-${process.version}`;
+  // Some loaders' require has no cache, and some loaders' modules are not Node's.
+  const isNodes = require.cache !== undefined && require.cache === /** @type {any} */ (module.constructor)._cache;
+  if (modules === undefined && isNodes && fs.existsSync(file)) {
+    const contents = fs.readFileSync(file);
+    const text = JSON.stringify([process.versions, process.config]);
+    // Filled up to eight bytes: what begins elsewhere V8 copies.
+    const build = text + ' '.repeat(-Buffer.byteLength(text) & 7);
+    const start = Buffer.byteLength(build);
+    const end = contents.length - start;
+    if (
+      // At both ends: a file that was not written whole, or whose end was lost with the power, is no code.
+      end >= start &&
+      contents.toString('utf8', 0, start) === build &&
+      contents.toString('utf8', end) === build &&
+      // Of a text that was edited since it is not the code. Whoever unpacks both gives them times of his own, one soon behind the other.
+      fs.statSync(MODULES).mtimeMs <= fs.statSync(file).mtimeMs + UNPACKING
+    ) {
+      const cachedData = contents.subarray(start, end);
+      wrapper = new vm.Script(fs.readFileSync(MODULES, 'latin1'), { filename: MODULES, cachedData }).runInThisContext();
+    }
   }
+} catch {
+  // Nothing here is worth an error: it only saves time.
 }
 
-/** @returns {Record<string, () => unknown>} the modules by their files' names, loaded once */
-function modules() {
-  const loaded = require.cache?.[MODULES];
-  if (loaded) return /** @type {any} */ (loaded.exports);
-  const wrapper = wrapperFromCode();
-  if (wrapper === undefined) return require(MODULES);
-  // Where the files of lib/ find it.
-  const record = new Module(MODULES, /** @type {any} */ (module));
+if (modules !== undefined) {
+  // Somebody asked for a file of lib/ by its name.
+} else if (wrapper instanceof Function) {
+  const Module = /** @type {any} */ (module.constructor);
+  const record = new Module(MODULES, module);
   record.filename = MODULES;
   record.loaded = true;
+  // Where the files of lib/ find it.
   require.cache[MODULES] = record;
-  wrapper.call(record.exports, record.exports, require, record, MODULES, FOLDER);
-  return /** @type {any} */ (record.exports);
+  wrapper(record.exports, require, record, MODULES, FOLDER);
+  modules = record.exports;
+} else {
+  // Also in a context of somebody's own (jest's), whose loader gives other globals to what it loads.
+  modules = require(MODULES);
 }
 
-module.exports = modules()['index.js']();
+module.exports = /** @type {any} */ (modules)['index.js']();
