@@ -237,3 +237,92 @@ test('random handlers do the same as with node:http', {
   });
   await fc.assert(same, { numRuns: PROGRAMS, seed: SEED, interruptAfterTimeLimit: 500_000 });
 });
+
+const TURNS = 6;
+
+/**
+ * Serves a connection for each exchange. They are begun in one turn of the loop, in a callback each, so that what they answer in immediates falls
+ * together; all that they note is held in the order in which it was noted.
+ * @param {any} http
+ * @param {Exchange[]} exchanges
+ * @returns {Promise<string>} all that could be seen
+ */
+async function playTogether(http, exchanges) {
+  /** @type {string[]} */
+  const notes = [];
+  /** @type {any[]} */
+  const begun = [];
+  /** @type {Promise<void>[]} */
+  const ends = [];
+  const server = http.createServer({ keepAliveTimeout: 60_000 });
+  const all = new Promise((resolve) => {
+    server.on('request', (/** @type {any} */ req, /** @type {any} */ res) => {
+      begun[Number(req.url.slice(1))] = { req, res };
+      if (begun.filter(Boolean).length === exchanges.length) resolve(undefined);
+    });
+  });
+  /** @param {any} exchange @param {number} at */
+  async function handle({ req, res }, at) {
+    const { steps, listens } = exchanges[at];
+    const note = (/** @type {string} */ text) =>
+      notes.push(`${at} ${text} ${state(res)} ${res.writableFinished} ${res.socket === null}`);
+    res.sendDate = false;
+    for (const event of listens ? ['prefinish', 'finish', 'close', 'drain'] : [])
+      res.on(event, () => note(`res ${event}`));
+    for (const message of [req, res]) message.on('error', (/** @type {any} */ error) => note(`error ${error.code}`));
+    for (const { name, run } of steps) {
+      let outcome;
+      try {
+        outcome = run({ req, res, note });
+      } catch (error) {
+        outcome = /** @type {any} */ (error).code;
+      }
+      note(`${name}: ${outcome instanceof Promise ? 'waits' : outcome}`);
+      if (outcome instanceof Promise) await outcome;
+    }
+    for (let turns = 0; turns < TURNS; turns++) {
+      note('later');
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const received = exchanges.map(async ({ method, fields }, at) => {
+    const socket = net.connect(server.address().port, '127.0.0.1');
+    socket.write(`${method} /${at} HTTP/1.1\r\nHost: h\r\n${fields}\r\n`);
+    let text = '';
+    for await (const part of socket.setEncoding('latin1')) text += part;
+    return text;
+  });
+  await all;
+  await new Promise((resolve) =>
+    setImmediate(() => {
+      for (const [at, exchange] of begun.entries())
+        setImmediate(() => {
+          ends.push(handle(exchange, at));
+          if (at === begun.length - 1) resolve(undefined);
+        });
+    }),
+  );
+  await Promise.all(ends);
+  server.closeAllConnections();
+  await server[Symbol.asyncDispose]();
+  return [...(await Promise.all(received)), ...notes].join('\n--\n');
+}
+
+test('random handlers of several connections do the same in one turn as with node:http', {
+  timeout: 600_000,
+  skip: IS_REFERENCE ? false : 'other releases differ among themselves',
+}, async () => {
+  const together = fc.array(exchange(none, small), { minLength: 2, maxLength: 5 });
+  const same = fc.asyncProperty(together, async (exchanges) => {
+    const expected = new Set([await playTogether(stock, exchanges)]);
+    let actual = await playTogether(ferrohttp, exchanges);
+    for (let tries = 1; !expected.has(actual) && tries < TRIES; tries++) {
+      expected.add(await playTogether(stock, exchanges));
+      actual = await playTogether(ferrohttp, exchanges);
+    }
+    if (!expected.has(actual)) assert.strictEqual(actual, [...expected][0]);
+  });
+  await fc.assert(same, { numRuns: PROGRAMS, seed: SEED, interruptAfterTimeLimit: 500_000 });
+});

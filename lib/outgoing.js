@@ -278,7 +278,7 @@ Object.defineProperties(members, {
     writable: true,
     /** @this {any} */
     value: function isHeard() {
-      return this._eventsCount !== 0;
+      return this._eventsCount !== 0 || this.emit !== EventEmitter.prototype.emit;
     },
   },
   [kFinished]: {

@@ -461,6 +461,21 @@ class Connection {
     this.transport?.settle();
   }
 
+  /** Whether what it has written may be sent later in this turn: a server's answers that go by themselves, for which nobody waits. */
+  maySendLater() {
+    const { transport } = this;
+    return (
+      this.role === ROLE.SERVER && this.owedDrain === null && transport instanceof Local && transport.maySendLater()
+    );
+  }
+
+  /** As `settle`, when what it has written is sent later in this turn: it counts as sent. */
+  settleAhead() {
+    this.isAwaiting = false;
+    this.unflushed = 0;
+    if (this.transport instanceof Local) this.transport.settleAhead();
+  }
+
   /** Has the engine tell when what is queued now has gone. No write of anybody's: it owes no `'drain'`. */
   markHere() {
     this.marks.add(nothing);

@@ -19,7 +19,9 @@ module.exports = {
     BACKLOG: 2,
     BATCHES: 3,
     TURN: 4,
-    START: 24,
+    ARMED: 5,
+    GATHERED: 6,
+    START: 32,
   },
   EVENT: {
     HEAD: 1,

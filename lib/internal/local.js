@@ -106,6 +106,21 @@ class Local {
     }
   }
 
+  /** Whether nothing but answers waits to be sent, and nobody to hear of those. */
+  maySendLater() {
+    const { connection } = this;
+    const isQuiet = this.delayedShutdown === null && ring.figure(connection, TABLE.QUEUED) === 0;
+    return isQuiet && connection.marks.isUnheard();
+  }
+
+  settleAhead() {
+    const { marks, socket } = this.connection;
+    while (marks.tellNext(Number.POSITIVE_INFINITY)) {
+      if (this.connection.transport !== this) return;
+    }
+    if (socket.timeout) noteWriteQueue(socket, 0);
+  }
+
   /** The kernel was told that FIN follows, and nobody has asked for it. */
   endHold() {
     this.connection.isLast = false;

@@ -81,6 +81,12 @@ class Marks {
     return this.isHeard;
   }
 
+  /** Whether nobody who waits is listened to, as of now: a listener may have been added since. */
+  isUnheard() {
+    for (let mark = this.first; mark !== null; mark = mark.next) if (isHeard(mark.sent)) return false;
+    return true;
+  }
+
   /** @param {Mark} mark */
   append(mark) {
     if (this.last === null) this.first = mark;

@@ -8,6 +8,7 @@ const { now } = require('./clock');
 const { COMMAND, EVENT, RECORD, RING, ROLE, TABLE, TRANSPORT } = require('./layout');
 const { endTheirTick, tellInTick } = require('./marks');
 const { Engine } = require('./native');
+const { EAGER_TURNS, SLOW, isEager, isInTime, noticeSlow } = require('./slow');
 
 const EVENTS_SIZE = 1 << 20;
 const COMMANDS_SIZE = 256 << 10;
@@ -19,10 +20,6 @@ const MAX_SLABS = 64;
 const VIEW_MIN = 32 << 10;
 /** Bytes of a record's header. */
 const HEADER = RECORD.WORDS * 4;
-/** A handler that takes longer (ms) makes the engine send between connections for a while: others' answers must not wait behind it. */
-const SLOW = 0.5;
-/** For how many connections. */
-const EAGER_TURNS = 256;
 
 const events = new ArrayBuffer(EVENTS_SIZE);
 const eventWords = new Uint32Array(events);
@@ -67,6 +64,9 @@ const TICK = Object.freeze({
 let asked = TICK.NONE;
 let eagerTurns = 0;
 
+/** Among the commands written since the last flush are others than whole messages behind which the connection goes on. */
+let hasOthers = false;
+
 // `process` is an accessor of the global object, which costs more for each connection than what is asked of it.
 
 /** Drains ticks and microtasks, as Node does behind each of its callbacks. @type {() => void} */
@@ -96,6 +96,9 @@ function reserve(length) {
   return true;
 }
 
+/** What tells a whole message behind which the connection goes on from all other commands. */
+const KIND_AND_LAST = 0xff | (COMMAND.LAST << 8);
+
 /** Closes the record at `position`. */
 function commit(connection, kindAndFlags, length, a) {
   const word = position >> 2;
@@ -106,6 +109,7 @@ function commit(connection, kindAndFlags, length, a) {
   commandWords[word + RECORD.A] = a;
   commandWords[word + RECORD.B] = 0;
   position += recordSize(length);
+  if ((kindAndFlags & KIND_AND_LAST) !== COMMAND.MESSAGE) hasOthers = true;
   askToFlush();
 }
 
@@ -180,6 +184,15 @@ function commandMessage(connection, kindAndFlags, head, headEncoding, body, enco
   return true;
 }
 
+/** What was written is about to be applied: the ring is written anew. */
+function beginAnew() {
+  applied += position;
+  position = 0;
+  epoch++;
+  hasOthers = false;
+  eventWords[RING.GATHERED] = 0;
+}
+
 /**
  * Applies what was written, and sends it.
  * @param {boolean} [isTold] those who wait for it are told at once
@@ -193,9 +206,7 @@ function flush(isTold = false) {
   }
   const length = position;
   if (length === 0) return;
-  position = 0;
-  applied += length;
-  epoch++;
+  beginAnew();
   engine.flush(length, isTold);
 }
 
@@ -208,9 +219,7 @@ function flushWith(connection, kindAndFlags, payload) {
 
 function applyWith(connection, kindAndFlags, payload) {
   const length = position;
-  position = 0;
-  applied += length;
-  epoch++;
+  beginAnew();
   engine.flushWith(length, kindAndFlags, connection.slot, connection.generation, payload);
 }
 
@@ -218,6 +227,7 @@ function applyWith(connection, kindAndFlags, payload) {
 function hold(connection, kindAndFlags, payload) {
   if (held !== null) flush();
   held = { connection, kindAndFlags, payload };
+  hasOthers = true;
   askToFlush();
 }
 
@@ -260,9 +270,38 @@ function onTick() {
     return;
   }
   asked = TICK.NONE;
-  const run = inBatch ? sendInBatch : batchOfTick;
-  if (forWhat === TICK.TELL) tellInTick(run);
-  else run();
+  if (forWhat === TICK.TELL) tellInTick(inBatch ? sendInBatch : batchOfTick);
+  else if (inBatch) sendInBatch();
+  else if (!gather()) batchOfTick();
+}
+
+/**
+ * Leaves what was written in the ring, to be sent with further answers of this turn when the loop is about to poll. Not the first one's: whoever has
+ * one request at a time is answered as soon as ever, and that flush is what has libuv call (`RING.ARMED`). Only answers for which nobody waits, on
+ * connections that have nothing else to send: all that can be seen of them is as if they had been sent. Whatever else is to be done with a
+ * connection flushes first, as within a callback.
+ * @returns {boolean} whether that may be
+ */
+function gather() {
+  if (hasOthers || position === 0 || eventWords[RING.ARMED] === 0 || hasEvents()) return false;
+  // Nothing keeps the loop: it may leave without polling.
+  if (references === 0 || isEager()) return false;
+  for (let i = 0; i < awaiting.length; i++) if (!awaiting[i].maySendLater()) return false;
+  if (!isInTime(eventWords[RING.GATHERED] === 0)) return false;
+  eventWords[RING.GATHERED] = 1;
+  try {
+    tellAwaiting(true);
+  } finally {
+    if (awaiting.length > 0 && asked === TICK.NONE) ask(TICK.FLUSH);
+  }
+  return true;
+}
+
+/** Sends what was gathered: the loop is about to poll, or has brought a batch first. */
+function sendGathered() {
+  if (eventWords[RING.GATHERED] === 0) return;
+  noticeSlow(now());
+  flush();
 }
 
 function batchOfTick() {
@@ -304,19 +343,25 @@ function awaitOutput(connection) {
 /** Tells those who wait. Who begins to wait by that has his turn later: ticks come in between, as behind each write of a stream. */
 function settle() {
   if (awaiting.length === 0) return;
+  tellAwaiting(false);
+  endTheirTick();
+  flush();
+}
+
+/** @param {boolean} isAhead what they have written is sent later in this turn */
+function tellAwaiting(isAhead) {
   const settled = awaiting;
   awaiting = [];
   for (let i = 0; i < settled.length; i++) {
     try {
-      settled[i].settle();
+      if (isAhead) settled[i].settleAhead();
+      else settled[i].settle();
     } catch (error) {
       // A callback that throws loses none of the others.
       awaiting = settled.slice(i).concat(awaiting);
       throw error;
     }
   }
-  endTheirTick();
-  flush();
 }
 
 // --- events --------------------------------------------------------------------------------------------------------------
@@ -363,6 +408,7 @@ function batch(fromLoop) {
   inBatch = true;
   eventWords[RING.BATCHES]++;
   try {
+    if (fromLoop) sendGathered();
     for (;;) {
       read(fromLoop);
       flush(true);
@@ -550,7 +596,10 @@ let references = 0;
 /** @param {boolean} isReferenced a connection keeps the process alive, or no longer does */
 function reference(isReferenced) {
   references += isReferenced ? 1 : -1;
-  if (references === (isReferenced ? 1 : 0)) engine.setReferenced(isReferenced);
+  if (references !== (isReferenced ? 1 : 0)) return;
+  engine.setReferenced(isReferenced);
+  // The loop may leave without polling, as it has nothing to wait for.
+  if (eventWords[RING.GATHERED] !== 0) flush();
 }
 
 /** A figure of a connection, as of the last flush. */

@@ -7,6 +7,11 @@ const { Local } = require('./local');
 const ring = require('./ring');
 
 class Threads extends Local {
+  /** What is written wakes its I/O thread only once while that is busy: there is little to be won. */
+  maySendLater() {
+    return false;
+  }
+
   beforeWrite() {
     this.sendNow();
     return super.beforeWrite();

@@ -24,7 +24,7 @@ pub struct Environment {
 struct Handles {
     /// For the poller's descriptor.
     poll: PollHandle,
-    /// Before the loop polls, while there are connections that the poller does not watch.
+    /// Before the loop polls, while there are connections that the poller does not watch, or JavaScript may have gathered answers.
     idle: IdleHandle,
 }
 
@@ -94,11 +94,38 @@ impl Environment {
         }
     }
 
+    /// Has libuv call before it polls, as JavaScript may gather answers until then. Not within a pump, whose end sends them.
+    pub fn gather_before_poll(&self, engine: &mut Engine) {
+        if !engine.is_pumping
+            && let Some(handles) = self.handles.borrow().as_ref()
+        {
+            engine.events.set_armed(true);
+            handles.idle.start(on_idle);
+        }
+    }
+
+    /// Needs to be called no more before libuv polls, unless something has come up meanwhile.
+    fn rest_before_poll(&self, engine: &Engine) {
+        if !engine.has_unwatched()
+            && !engine.events.is_armed()
+            && let Some(handles) = self.handles.borrow().as_ref()
+        {
+            handles.idle.stop();
+        }
+    }
+
     /// libuv is about to poll.
     fn before_poll(&self) -> std::thread::Result<()> {
         let pumped = guarded(&self.engine, || {
+            let has_unwatched = {
+                let mut engine = self.engine.borrow_mut();
+                engine.events.set_armed(false);
+                engine.has_unwatched()
+            };
+            if !has_unwatched {
+                self.send_gathered();
             // Where JavaScript runs no more, sockets are closed without a word, and what would be received from may be another's descriptor.
-            if self.callback.is_callable() {
+            } else if self.callback.is_callable() {
                 self.pump(Engine::receive_first);
             } else {
                 self.engine.borrow_mut().close();
@@ -107,13 +134,26 @@ impl Environment {
         let watched = guarded(&self.engine, || {
             let mut engine = self.engine.borrow_mut();
             engine.watch_rest();
-            if !engine.has_unwatched()
-                && let Some(handles) = self.handles.borrow().as_ref()
-            {
-                handles.idle.stop();
-            }
+            self.rest_before_poll(&engine);
         });
         pumped.and(watched)
+    }
+
+    /// Has JavaScript send what it has gathered.
+    fn send_gathered(&self) {
+        {
+            let mut engine = self.engine.borrow_mut();
+            if !engine.events.is_gathered() {
+                return;
+            }
+            engine.is_pumping = true;
+        }
+        self.call();
+        let mut engine = self.engine.borrow_mut();
+        engine.is_pumping = false;
+        if engine.has_backlog() || engine.events.is_pending() {
+            engine.wake();
+        }
     }
 
     /// Has JavaScript handle what `collect` finds ready, batch by batch.
@@ -121,7 +161,7 @@ impl Environment {
         let has_backlog = {
             let mut engine = self.engine.borrow_mut();
             engine.is_pumping = true;
-            engine.has_backlog()
+            engine.has_backlog() || engine.events.is_gathered()
         };
         // A thread that is being terminated closes its sockets without a word: what is queued may be another's descriptor by now.
         if has_backlog && !self.call() {

@@ -320,7 +320,10 @@ impl JsEngine {
     /// Applies `length` bytes of commands and sends. `is_told`: whoever waits for that is told at once.
     #[napi(catch_unwind)]
     pub fn flush(&self, length: u32, is_told: bool) -> Result<()> {
-        Ok(self.engine()?.flush(length as usize, is_told)?)
+        let mut engine = self.engine()?;
+        let flushed = engine.flush(length as usize, is_told);
+        self.environment.gather_before_poll(&mut engine);
+        Ok(flushed?)
     }
 
     /// As `flush`, then one command whose payload lies in `payload`, not in the ring.

@@ -93,6 +93,22 @@ impl Events {
             .set_word(ring::TURN as usize, turns.wrapping_add(1));
     }
 
+    /// Whether JavaScript has gathered answers in the command ring, which are to be sent before anything else happens.
+    pub fn is_gathered(&self) -> bool {
+        self.memory.word(ring::GATHERED as usize) != 0
+    }
+
+    /// Whether JavaScript will be asked for what it gathers.
+    pub fn is_armed(&self) -> bool {
+        self.memory.word(ring::ARMED as usize) != 0
+    }
+
+    /// Tells JavaScript whether it will be asked for what it gathers.
+    pub fn set_armed(&mut self, is_armed: bool) {
+        self.memory
+            .set_word(ring::ARMED as usize, u32::from(is_armed));
+    }
+
     /// Tells JavaScript how many connections wait for another turn.
     pub fn set_backlog(&mut self, connections: usize) {
         self.memory

@@ -44,8 +44,12 @@ layout! {
         BATCHES = 3;
         /// Counts the turns of the event loop in which readiness was collected (written by Rust).
         TURN = 4;
+        /// 1: before the loop polls, JavaScript is called if there is something gathered (written by Rust).
+        ARMED = 5;
+        /// 1: answers of this turn lie in the command ring, to be sent together before the loop polls (written by JavaScript).
+        GATHERED = 6;
         /// Byte offset of the first record.
-        START = 24;
+        START = 32;
     }
     /// Kinds of event records.
     event "EVENT" {
