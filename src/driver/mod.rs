@@ -5,6 +5,7 @@
 
 pub mod local;
 pub mod output;
+mod past_cache;
 pub mod threads;
 
 use local::LocalSocket;
@@ -62,7 +63,11 @@ impl Transport {
     ) -> io::Result<()> {
         match self {
             Self::Local(socket) => socket.send(output, tail, follows),
-            Self::Pending | Self::Threads | Self::Fed => {
+            Self::Threads => {
+                tail.iter().for_each(|part| output.push_for_another(part));
+                Ok(())
+            }
+            Self::Pending | Self::Fed => {
                 tail.iter().for_each(|part| output.push(part));
                 Ok(())
             }

@@ -1,7 +1,14 @@
 //! Bytes that wait to be sent, and the marks among them that JavaScript wants to hear of.
 
+use super::past_cache;
 use crate::queue::{SMALL, drop_front};
 use std::collections::VecDeque;
+
+/// Bytes of one connection's queue that another thread is likely to find in the cache: what is put behind more than these is copied past it.
+const MOST_HOT: usize = 128 * 1024;
+
+/// The least for which another way of copying makes a difference.
+const LARGE: usize = 32 * 1024;
 
 /// A connection's output queue.
 #[derive(Default)]
@@ -65,7 +72,7 @@ impl Output {
         let needed = (queued + length).max(2 * queued);
         if let Some(mut memory) = spare(needed) {
             memory.clear();
-            memory.extend_from_slice(&self.bytes[self.start..]);
+            past_cache::append(&mut memory, &self.bytes[self.start..]);
             self.bytes = memory;
             self.start = 0;
         } else {
@@ -98,6 +105,15 @@ impl Output {
     /// Queues bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Queues bytes that another thread is to send.
+    pub fn push_for_another(&mut self, bytes: &[u8]) {
+        if bytes.len() >= LARGE && self.len() + bytes.len() > MOST_HOT {
+            past_cache::append(&mut self.bytes, bytes);
+        } else {
+            self.push(bytes);
+        }
     }
 
     /// Where an encoder appends.
@@ -228,6 +244,22 @@ mod tests {
         let lent = output.lend();
         output.take_back(lent, 1);
         assert_eq!((output.is_empty(), output.sent()), (true, 7));
+    }
+
+    #[test]
+    fn parts_follow_each_other_whichever_way_they_are_copied() {
+        let mut output = Output::default();
+        let parts = [
+            vec![1; LARGE],
+            vec![2; MOST_HOT],
+            vec![3; 5],
+            vec![4; LARGE + 7],
+            vec![5; LARGE - 1],
+        ];
+        for part in &parts {
+            output.push_for_another(part);
+        }
+        assert!(output.as_slice() == parts.concat());
     }
 
     #[test]
