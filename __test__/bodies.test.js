@@ -126,17 +126,19 @@ async function sendToNobody(t, most, close) {
   const port = await listen(
     t,
     http.createServer((req, res) => {
+      /** Begins with the first part that was told: until then a busy machine may take any time. @type {NodeJS.Timeout | undefined} */
+      let timer;
       const stop = () => {
         clearTimeout(timer);
         close(req.socket);
         closed.resolve();
       };
-      const timer = setTimeout(stop, 200);
       const write = () => {
         res.write(part, (error) => {
           if (error || req.socket.destroyed) return;
           told++;
-          timer.refresh();
+          clearTimeout(timer);
+          timer = setTimeout(stop, 200);
           if (told === most) stop();
           else write();
         });
