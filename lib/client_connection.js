@@ -11,6 +11,7 @@ const { ConnResetException } = require('./errors');
 const { kNeedDrain, kSkipPendingData, leniency } = require('./common');
 const { hide } = require('./inspect');
 const { annotate } = require('./internal/annotate');
+const { listenForTimeout, onResponseTimeout, stopListeningForTimeout } = require('./client_timeouts');
 const { complete, IncomingMessage, kDetachAbortSignal, pushBody, setResponseHead } = require('./incoming');
 
 /**
@@ -596,37 +597,6 @@ function onSocketDrain() {
     req[kNeedDrain] = false;
     req.emit('drain');
   }
-}
-
-/**
- * Passes the socket's next 'timeout' on to the request.
- * @param {ClientRequest} req
- */
-function listenForTimeout(req) {
-  if (req.timeoutCb) return;
-  req.timeoutCb = onRequestTimeout;
-  if (req.socket) req.socket.on('timeout', onRequestTimeout);
-  else req.on('socket', (/** @type {Socket} */ socket) => socket.on('timeout', onRequestTimeout));
-}
-
-/**
- * @param {ClientRequest} req
- * @param {Socket} socket
- */
-function stopListeningForTimeout(req, socket) {
-  if (req.timeoutCb) socket.removeListener('timeout', onRequestTimeout);
-  socket.removeListener('timeout', onResponseTimeout);
-}
-
-/** @this {Socket} */
-function onRequestTimeout() {
-  this.removeListener('timeout', onRequestTimeout);
-  this._httpMessage?.emit('timeout');
-}
-
-/** @this {Socket} */
-function onResponseTimeout() {
-  this._httpMessage?.res?.emit('timeout');
 }
 
 module.exports = {

@@ -8,16 +8,11 @@ const { now } = require('./clock');
 const { COMMAND, EVENT, RECORD, RING, ROLE, TABLE, TRANSPORT } = require('./layout');
 const { endTheirTick, tellInTick } = require('./marks');
 const { Engine } = require('./native');
+const { AWAY, Slabs, VIEW_MIN } = require('./slabs');
 const { EAGER_TURNS, SLOW, isEager, isInTime, noticeSlow } = require('./slow');
 
 const EVENTS_SIZE = 1 << 20;
 const COMMANDS_SIZE = 256 << 10;
-/** Bytes received at a time. */
-const SLAB_SIZE = 64 << 10;
-/** As many parts of bodies can be received without a copy before their readers get them; one slab more is lent when one was wanting. */
-const MAX_SLABS = 64;
-/** Parts of a body of so many bytes are worth it. */
-const VIEW_MIN = 32 << 10;
 /** Bytes of a record's header. */
 const HEADER = RECORD.WORDS * 4;
 
@@ -36,6 +31,7 @@ const connections = [];
 let awaiting = [];
 
 const engine = new Engine(drain, events, commands, table.buffer);
+const slabs = new Slabs(engine);
 
 /** Bytes of commands written and not applied. */
 let position = 0;
@@ -456,8 +452,8 @@ function read(fromLoop) {
     // The cursor moves before the call: a listener that throws loses no other event.
     eventWords[RING.HEAD] = at + recordSize(length);
     const flags = kindAndFlags >>> 8;
-    const large = length === 0 ? payload(flags, a, b) : null;
-    if (length >= VIEW_MIN && slabs.length < MAX_SLABS) lendSlab(slabs.length);
+    const large = length === 0 ? slabs.payload(flags, a, b) : null;
+    if (length >= VIEW_MIN) slabs.lendMore();
     if (!isCurrent) continue;
     isDispatching = true;
     if (large === null)
@@ -483,29 +479,6 @@ function lingering(last, word) {
   const kind = eventWords[word + RECORD.KIND] & 0xff;
   const isParsers = kind === EVENT.HEAD || kind === EVENT.BODY || kind === EVENT.COMPLETE || kind === EVENT.PARSE_ERROR;
   return isParsers && last.generation === eventWords[word + RECORD.GENERATION] ? last : undefined;
-}
-
-/** Flags of records whose payload lies elsewhere. */
-const AWAY = EVENT.OUT_OF_LINE | EVENT.IN_SLAB;
-
-/** @returns {Buffer | null} a record's payload that does not lie in the ring */
-function payload(flags, a, b) {
-  if ((flags & AWAY) === 0) return null;
-  if ((flags & EVENT.OUT_OF_LINE) !== 0) return engine.takeLarge();
-  const number = a >>> EVENT.SLAB_SHIFT;
-  const part = Buffer.from(slabs[number], a & ((1 << EVENT.SLAB_SHIFT) - 1), b);
-  // One at a time: what is short may be so for this batch only.
-  if (lendSlab(number) && slabs.length < MAX_SLABS) lendSlab(slabs.length);
-  return part;
-}
-
-/** What the engine receives into, by number. @type {ArrayBuffer[]} */
-const slabs = [];
-
-/** Lends a slab, in the place of the one that a record has given to us: that one is its reader's. @returns {boolean} whether more are needed */
-function lendSlab(number) {
-  slabs[number] = Buffer.allocUnsafeSlow(SLAB_SIZE).buffer;
-  return engine.lendSlab(number, slabs[number]);
 }
 
 /** Ticks that Node runs in the midst of a connection's reading: one that throws ends it. */

@@ -1,0 +1,387 @@
+'use strict';
+
+// The sending half of a connection: what the classes give it becomes command records, and whoever waits for it is told.
+
+const { AsyncResource } = require('node:async_hooks');
+const { Duplex } = require('node:stream');
+const process = require('node:process');
+const { ERR_STREAM_DESTROYED } = require('../errors').codes;
+const { now } = require('./clock');
+const { armKeepAlive } = require('./deadlines');
+const { tellDrain } = require('./events');
+const { Fed } = require('./fed');
+const { COMMAND, FRAMING, ROLE, TABLE } = require('./layout');
+const { Local } = require('./local');
+const { Marks } = require('./marks');
+const ring = require('./ring');
+
+/** A body part that is sent from where it lies rather than copied into the ring, from this many bytes on. */
+const LARGE = 16 * 1024;
+
+/** A stream's own `write`. */
+const { write: STREAM_WRITE } = Duplex.prototype;
+
+/** @typedef {import('./marks').Sent | null | undefined} Sent */
+
+/** What moves a connection's bytes: a Local, a Fed or a Pending. @typedef {{ start(): void, stop(): void, settle(): void }} Transport */
+
+class Sending {
+  /**
+   * @param {any} socket
+   * @param {number} role ROLE
+   * @param {number} ioThreads
+   */
+  constructor(socket, role, ioThreads) {
+    this.socket = socket;
+    this.role = role;
+    /** Null: the engine has let go. @type {Transport | null} */
+    this.transport = null;
+    /** What the socket's `write` is unless its user has put another over it. @type {Function} */
+    this.socketWrite = STREAM_WRITE;
+    /** The message being sent goes that way, to its end: the stream may hold some of it. */
+    this.isThroughSocket = false;
+    /** When the stream had last written what it was given; Infinity: a message that went through it has not come to its end. */
+    this.writtenAt = Number.NEGATIVE_INFINITY;
+    /** I/O threads to be moved by, once its descriptor is lent; 0: none. */
+    this.ioThreads = ioThreads;
+    this.slot = -1;
+    this.generation = -1;
+    this.marks = new Marks();
+    /** `awaitOutput` was asked for. */
+    this.isAwaiting = false;
+    /** A write was answered with false: `'drain'` is owed, in the context of that write. @type {AsyncResource | null} */
+    this.owedDrain = null;
+    /** The message being sent is in the chunked coding. */
+    this.isChunked = false;
+    /** The last message there is was sent: FIN is to follow it. */
+    this.isLast = false;
+    /** Bytes written since flush number `epoch`, before the next one. */
+    this.unflushed = 0;
+    this.epoch = -1;
+    /** Parts of a body were written that are to be sent in a tick: from there on (`ring.here`); -1: none. */
+    this.corkedAt = -1;
+    /** Milliseconds, 0: none. */
+    this.keepAliveTimeout = 0;
+  }
+
+  /**
+   * A message head.
+   * @param {string} text
+   * @param {number} framing FRAMING
+   * @param {number} expect EXPECT; client only
+   */
+  sendHead(text, framing, expect) {
+    this.isChunked = framing === FRAMING.CHUNKED;
+    this.write(COMMAND.MESSAGE_HEAD | this.choices(framing, expect), text, 'latin1', null);
+  }
+
+  /**
+   * A part of the body. False when the reader should wait for the socket's `'drain'`.
+   * @param {string | Uint8Array} chunk
+   * @param {BufferEncoding} [encoding]
+   * @param {Sent} [sent]
+   */
+  sendBody(chunk, encoding, sent) {
+    return this.write(COMMAND.BODY, chunk, encoding, sent);
+  }
+
+  /**
+   * A part of a body is about to be written: as a stream that is corked, it and what follows it goes out in a tick, or with the message's end. A socket
+   * that is destroyed before has lost it.
+   */
+  cork() {
+    if (this.corkedAt >= 0 || this.transport === null) return;
+    this.corkedAt = ring.here();
+    process.nextTick(uncork, this);
+  }
+
+  /** The socket is destroyed. */
+  loseCorked() {
+    if (this.corkedAt < 0) return;
+    ring.takeBack(this, this.corkedAt);
+    this.corkedAt = -1;
+  }
+
+  /**
+   * The end of the message.
+   * @param {string} trailers finished lines, or ''
+   * @param {Sent} [sent]
+   */
+  sendEnd(trailers, sent) {
+    this.corkedAt = -1;
+    this.write(COMMAND.END | this.lasting(sent), trailers, 'latin1', sent);
+    this.armKeepAlive();
+  }
+
+  /**
+   * Head, whole body and end in one record.
+   * @param {string} text
+   * @param {number} framing
+   * @param {number} expect
+   * @param {string | Uint8Array | null} chunk
+   * @param {BufferEncoding} [encoding]
+   * @param {Sent} [sent]
+   */
+  sendMessage(text, framing, expect, chunk, encoding, sent) {
+    const size = text.length + (chunk === null ? 0 : chunk.length);
+    // Node joins head and text and encodes both alike, unless a chunk's size stands between them or the encoding goes by another name.
+    const isJoined = typeof chunk === 'string' && framing !== FRAMING.CHUNKED && (!encoding || encoding === 'utf8');
+    if (chunk === null || typeof chunk === 'string' || chunk.byteLength < LARGE) {
+      const kindAndFlags = this.marked(COMMAND.MESSAGE | this.choices(framing, expect) | this.lasting(sent), sent);
+      if (ring.commandMessage(this, kindAndFlags, text, isJoined ? 'utf8' : 'latin1', chunk, encoding)) {
+        this.armKeepAlive();
+        return this.written(COMMAND.MESSAGE, size, sent);
+      }
+    }
+    this.sendHead(isJoined ? Buffer.from(text).toString('latin1') : text, framing, expect);
+    if (chunk !== null && chunk.length > 0) this.sendBody(chunk, encoding, null);
+    this.sendEnd('', sent);
+    return this.owedDrain === null;
+  }
+
+  /**
+   * Whether messages pass through the socket's `write`: its user has put one of his own over it and sees them as in Node, or the socket is
+   * corked and they wait with what he has written.
+   */
+  get isWatched() {
+    return this.socket.write !== this.socketWrite || this.isThroughSocket || this.socket.writableCorked > 0;
+  }
+
+  /**
+   * A part of a message is about to be written through the socket: what the engine holds goes first.
+   * @param {boolean} begins
+   * @param {number} expect EXPECT; client only
+   */
+  yieldToSocket(begins, expect) {
+    this.isThroughSocket = true;
+    // The engine goes on to keep account.
+    if (begins) this.sendHead('', FRAMING.NONE, expect);
+    this.flush();
+  }
+
+  /** The message's last bytes are with the socket. */
+  endThroughSocket() {
+    this.isThroughSocket = false;
+    this.writtenAt = Number.POSITIVE_INFINITY;
+    this.write(COMMAND.ENDED, '', 'latin1', null);
+    this.armKeepAlive();
+  }
+
+  /**
+   * Bytes outside any message: 1xx heads.
+   * @param {string | Uint8Array} data
+   * @param {BufferEncoding} [encoding]
+   * @param {Sent} [sent]
+   */
+  sendRaw(data, encoding, sent) {
+    return this.write(COMMAND.RAW, data, encoding, sent);
+  }
+
+  /** Sends now what was written, rather than at the end of the batch or the tick. */
+  flush() {
+    ring.flush();
+    if (this.transport instanceof Fed) this.transport.write();
+  }
+
+  /** The same, and tells those who wait for it and have no listeners. */
+  settleNow() {
+    this.flush();
+    this.transport?.settle();
+  }
+
+  /**
+   * The response to the next request may come from now on, before the request is sent.
+   * @param {number} expect EXPECT
+   */
+  expectResponse(expect) {
+    if (this.transport instanceof Fed) this.transport.rise();
+    if (this.transport !== null) ring.command(this, COMMAND.EXPECT | this.choices(FRAMING.NONE, expect), 0);
+  }
+
+  /** No response is awaited: the connection idles, watched without a listener that others could see. */
+  rest() {
+    if (this.transport instanceof Fed) this.transport.rest();
+  }
+
+  /** Bytes accepted and not yet with the kernel. */
+  get writableLength() {
+    if (this.transport === null) return this.socket.writableLength ?? 0;
+    const queued = ring.figure(this, TABLE.QUEUED) + (this.epoch === ring.epoch() ? this.unflushed : 0);
+    return this.transport instanceof Fed ? queued + (this.socket.writableLength ?? 0) : queued;
+  }
+
+  /** The same, and what the socket's own stream holds, as while it is corked. */
+  get unsentLength() {
+    const { socket, transport, writableLength } = this;
+    return transport instanceof Local ? writableLength + socket._writableState.length : writableLength;
+  }
+
+  /** Whether something was written that the engine has not got, be it without bytes that are counted, as the end of a chunked message. */
+  get hasUnflushed() {
+    return this.epoch === ring.epoch();
+  }
+
+  /** Milliseconds since the socket's stream has written what it was given, 0: it has not; Infinity: it was given nothing. Of the rest the engine knows. */
+  get sinceWritten() {
+    const isWriting = this.transport instanceof Fed && this.socket.writableLength > 0;
+    return isWriting ? 0 : Math.max(0, now() - this.writtenAt);
+  }
+
+  /** A message that went through the socket has been written. */
+  noteWritten() {
+    if (this.writtenAt === Number.POSITIVE_INFINITY) this.writtenAt = now();
+  }
+
+  choices(framing, expect) {
+    return (framing << (8 + COMMAND.FRAMING_SHIFT)) | (expect << (8 + COMMAND.EXPECT_SHIFT));
+  }
+
+  /**
+   * The flag of a message behind which the connection ends: the engine need not send it before FIN, with which it goes in one packet. Whoever is told
+   * that it was sent asks for that, `Local` takes care that he is told at once. I/O threads send when it suits them. Behind a client's last request comes its response.
+   * @param {any} sent the message
+   */
+  lasting(sent) {
+    if (sent?._last !== true || this.role !== ROLE.SERVER || this.ioThreads > 0) return 0;
+    if (!(this.transport instanceof Local)) return 0;
+    this.isLast = true;
+    return COMMAND.LAST << 8;
+  }
+
+  marked(kindAndFlags, sent) {
+    return sent == null ? kindAndFlags : kindAndFlags | (COMMAND.MARK << 8);
+  }
+
+  write(kindAndFlags, data, encoding, sent) {
+    if (this.transport === null) return this.refuse(sent);
+    const kind = kindAndFlags & 0xff;
+    const isLargeBody = kind === COMMAND.BODY && typeof data !== 'string' && data.byteLength >= LARGE;
+    if (isLargeBody && this.corkedAt >= 0) {
+      ring.hold(this, this.marked(kindAndFlags, sent), data);
+      return this.written(kind, data.byteLength, sent);
+    }
+    if (isLargeBody || !ring.commandWith(this, this.marked(kindAndFlags, sent), data, encoding)) {
+      // From where it lies: a part of a body that is not worth a copy, or what no ring could hold.
+      const bytes = typeof data === 'string' ? Buffer.from(data, encoding) : data;
+      const isBelowMark = this.isBelowMark(bytes.byteLength);
+      ring.flushWith(this, this.marked(kindAndFlags, sent), bytes);
+      const isAccepted = this.written(kind, 0, sent);
+      return isAccepted && !isBelowMark ? this.oweDrain() : isAccepted;
+    }
+    // What the coding adds counts too: those who write little at a time are told to wait as soon as by Node.
+    const coding = kind === COMMAND.BODY && this.isChunked && data.length > 0 ? data.length.toString(16).length + 4 : 0;
+    return this.written(kind, data.length + coding, sent);
+  }
+
+  /** A write behind the connection's end: the callback hears of it, as from a destroyed stream. */
+  refuse(sent) {
+    if (sent != null) {
+      this.marks.add(sent);
+      this.failMarks();
+    }
+    return false;
+  }
+
+  /** Those who wait for bytes that will not be sent hear so, as from a destroyed stream. */
+  failMarks() {
+    const marks = this.marks.take();
+    if (!marks.isEmpty) process.nextTick(() => marks.tellAll(new ERR_STREAM_DESTROYED('write')));
+  }
+
+  /**
+   * A command was written, with `size` bytes that are not flushed and a mark if somebody wants to hear of it.
+   * @returns {boolean} whether the writer may go on
+   */
+  written(kind, size, sent) {
+    if (sent != null && this.marks.add(sent)) {
+      // A stream that is written to is corked until the next tick; its end is written at once.
+      if (this.corkedAt < 0) ring.hurry();
+    }
+    const { timeout } = this.socket;
+    if (timeout) this.socket._unrefTimer();
+    const isBelowMark = this.isBelowMark(size);
+    this.unflushed += size;
+    if (this.transport instanceof Fed && kind !== COMMAND.BODY && kind !== COMMAND.MESSAGE_HEAD) {
+      // The stream's user may watch it being written: like Node, at once when a message ends.
+      this.flush();
+    } else if (sent != null || timeout || this.transport instanceof Fed) {
+      this.awaitOutput();
+    }
+    return isBelowMark ? this.owedDrain === null : this.oweDrain();
+  }
+
+  /** Whether `size` more bytes leave the queue below the stream's high-water mark. */
+  isBelowMark(size) {
+    const epoch = ring.epoch();
+    if (this.epoch !== epoch) {
+      this.epoch = epoch;
+      this.unflushed = 0;
+    }
+    return this.writableLength + size < (this.socket.writableHighWaterMark ?? 16384);
+  }
+
+  /** The writer was told to wait. */
+  oweDrain() {
+    this.owedDrain = new AsyncResource('HTTPOUTGOINGMESSAGE');
+    if (this.corkedAt < 0) process.nextTick(ring.hurry);
+    this.awaitOutput();
+    return false;
+  }
+
+  awaitOutput() {
+    if (this.transport instanceof Fed) this.transport.writeInThisContext();
+    if (this.isAwaiting) return;
+    this.isAwaiting = true;
+    ring.awaitOutput(this);
+  }
+
+  /** After a flush: who waited for what was sent is told. */
+  settle() {
+    this.isAwaiting = false;
+    this.transport?.settle();
+  }
+
+  /** Whether what it has written may be sent later in this turn: a server's answers that go by themselves, for which nobody waits. */
+  maySendLater() {
+    const { transport } = this;
+    return (
+      this.role === ROLE.SERVER && this.owedDrain === null && transport instanceof Local && transport.maySendLater()
+    );
+  }
+
+  /** As `settle`, when what it has written is sent later in this turn: it counts as sent. */
+  settleAhead() {
+    this.isAwaiting = false;
+    this.unflushed = 0;
+    if (this.transport instanceof Local) this.transport.settleAhead();
+  }
+
+  /** Has the engine tell when what is queued now has gone. No write of anybody's: it owes no `'drain'`. */
+  markHere() {
+    this.marks.add(nothing);
+    ring.command(this, this.marked(COMMAND.RAW, nothing), 0);
+    this.awaitOutput();
+  }
+
+  emitDrain() {
+    const owed = this.owedDrain;
+    if (owed === null) return;
+    this.owedDrain = null;
+    tellDrain(this, owed);
+  }
+
+  armKeepAlive() {
+    if (this.keepAliveTimeout > 0) armKeepAlive(this.keepAliveTimeout);
+  }
+}
+
+/** Whoever only needs the mark. */
+function nothing() {}
+
+/** The tick that a connection was corked until. @param {Sending} connection */
+function uncork(connection) {
+  connection.corkedAt = -1;
+  if (connection.owedDrain !== null || connection.marks.isHeard) ring.hurry();
+}
+
+module.exports = { Sending };
