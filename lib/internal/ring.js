@@ -63,10 +63,18 @@ let eagerTurns = 0;
 /** Among the commands written since the last flush are others than whole messages behind which the connection goes on. */
 let hasOthers = false;
 
-// `process` is an accessor of the global object, which costs more for each connection than what is asked of it.
+/** Drains ticks and microtasks, as Node does behind each of its callbacks. */
+const runTicks = tickCallback();
 
-/** Drains ticks and microtasks, as Node does behind each of its callbacks. @type {() => void} */
-const runTicks = () => /** @type {any} */ (process)._tickCallback();
+/**
+ * Under `--pending-deprecation` Node has put a function before it that warns, and whose prototype it is.
+ * @returns {() => void}
+ */
+function tickCallback() {
+  const { _tickCallback: run } = /** @type {any} */ (process);
+  const beneath = Object.getPrototypeOf(run);
+  return beneath === Function.prototype ? run : beneath;
+}
 
 // --- commands ------------------------------------------------------------------------------------------------------------
 
