@@ -31,7 +31,7 @@ class Threads extends Local {
   onClose(isReset) {
     if (isReset) {
       ring.flush();
-      ring.engine.dropOutput(this.connection.slot);
+      ring.engine.reset(this.connection.slot);
     }
     super.onClose();
   }

@@ -206,7 +206,14 @@ impl Engine {
         self.threads().grace = grace;
     }
 
-    /// Drops what is queued to be sent of a connection of an I/O thread, also what was shown as sent: it is being reset.
+    /// Resets a connection of an I/O thread.
+    pub fn reset(&mut self, slot: u32) {
+        if let Some(shared) = self.shared(slot) {
+            shared.reset();
+        }
+    }
+
+    /// Drops what is queued to be sent of a connection of an I/O thread, also what was shown as sent.
     pub fn drop_output(&mut self, slot: u32) {
         if let Some(shared) = self.shared(slot) {
             shared.drop_output();

@@ -516,12 +516,24 @@ fn a_reset_connection_keeps_nothing_to_send() {
     let (slot, near, mut far) = rig.connect_threads();
     rig.pump();
     let shown = fill(&mut rig, slot);
-    rig.engine.drop_output(slot);
+    rig.engine.reset(slot);
     rig.engine.release(slot).unwrap();
     drop(near);
     let mut got = Vec::new();
     far.read_to_end(&mut got).unwrap();
     assert!(got.len() < shown, "{} of {shown}", got.len());
+}
+
+#[test]
+fn a_reset_does_not_wait_for_the_last_descriptor() {
+    let mut rig = Rig::new();
+    let (slot, near, mut far) = rig.connect_threads_by_tcp();
+    (&near).write_all(b"sent").unwrap();
+    rig.engine.reset(slot);
+    let mut got = [0; 8];
+    assert_eq!(far.read(&mut got).unwrap(), 4);
+    let failed = far.read(&mut got).unwrap_err();
+    assert_eq!(failed.kind(), io::ErrorKind::ConnectionReset);
 }
 
 #[test]

@@ -189,7 +189,14 @@ impl JsEngine {
         Ok(())
     }
 
-    /// Drops what is queued of an I/O thread's connection, before its socket is reset.
+    /// Resets an I/O thread's connection.
+    #[napi(catch_unwind)]
+    pub fn reset(&self, slot: u32) -> Result<()> {
+        self.engine()?.reset(slot);
+        Ok(())
+    }
+
+    /// Drops what is queued of an I/O thread's connection, before its descriptor goes to another process.
     #[napi(catch_unwind)]
     pub fn drop_output(&self, slot: u32) -> Result<()> {
         self.engine()?.drop_output(slot);

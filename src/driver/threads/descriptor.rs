@@ -39,6 +39,17 @@ pub fn reset_on_close(fd: &impl AsRawFd) {
     };
 }
 
+/// Resets a socket's connection now, though there are other descriptors of it that are closed later. Where it cannot be done so, the last close does it.
+pub fn reset(fd: &impl AsRawFd) {
+    reset_on_close(fd);
+    // SAFETY: a sockaddr is plain data, all zeroes being a valid value.
+    let mut nobody: libc::sockaddr = unsafe { std::mem::zeroed() };
+    nobody.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
+    let size = size_of_val(&nobody) as libc::socklen_t;
+    // SAFETY: the descriptor is open for as long as its owner is borrowed, and the address lives across the call.
+    unsafe { libc::connect(fd.as_raw_fd(), &raw const nobody, size) };
+}
+
 /// Bytes that the kernel would take of what is sent next: what its account of the socket leaves, in which headers and half filled pages count, too. 0 where it
 /// keeps none that can be read.
 #[cfg(any(target_os = "linux", target_os = "android"))]

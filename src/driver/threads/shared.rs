@@ -6,7 +6,7 @@ mod state;
 pub use moving::{Desk, Turn};
 pub use state::{StateGuard, View};
 
-use super::descriptor::{reset_on_close, room};
+use super::descriptor::{reset, reset_on_close, room};
 use super::io_thread::{Letter, Outbox};
 use super::{Id, Inbox};
 use crate::connection::Connection;
@@ -200,6 +200,12 @@ impl Shared {
         // Nothing is lent for a system call while `io` is held.
         let _io = self.io();
         self.state().output.clear();
+    }
+
+    /// Resets the connection, and drops what is queued: not when the I/O thread closes its descriptor, by when the peer may have read what was sent.
+    pub fn reset(&self) {
+        self.drop_output();
+        reset(&self.stream);
     }
 }
 
