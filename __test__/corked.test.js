@@ -3,10 +3,12 @@
 // What `write` is given goes out in a tick, as Node corks the socket until then. Who destroys it before has sent nothing of it.
 
 const assert = require('node:assert');
+const { spawn } = require('node:child_process');
 const { once } = require('node:events');
 const net = require('node:net');
-const { Readable } = require('node:stream');
+const { Readable, getDefaultHighWaterMark } = require('node:stream');
 const { test } = require('node:test');
+const { registerArgs } = require('./support/child.js');
 const { http } = require('./support/http.js');
 const { listen } = require('./support/wire.js');
 
@@ -112,6 +114,65 @@ for (const [name, part] of /** @type {const} */ ([
     assert.match(text, /\r\n\r\n$/);
   });
 }
+
+for (const [name, parts] of /** @type {const} */ ([
+  ['a large part and a small one', [LARGE, SMALL]],
+  ['two large parts', [LARGE, LARGE]],
+  ['more small parts than a ring holds', Array(400).fill('x'.repeat(1000))],
+  ['more text than a ring holds', ['x'.repeat(400_000)]],
+])) {
+  test(`${name} are lost when the response is destroyed in the same tick`, options, async (t) => {
+    const text = await received(t, (_req, res) => {
+      for (const part of parts) res.write(part);
+      res.destroy();
+    });
+    assert.strictEqual(text, '');
+  });
+}
+
+test('who writes much in one tick is told to wait by all that he has written', options, async (t) => {
+  /** @type {any[]} */
+  const told = [];
+  const text = await received(t, (_req, res) => {
+    res.setHeader('Connection', 'close');
+    for (let i = 0; i < 6; i++) told.push(res.write(Buffer.alloc(17_000)));
+    res.on('drain', () => {
+      told.push('drain');
+      res.end();
+    });
+  });
+  const most = Math.ceil(getDefaultHighWaterMark(false) / 17_000);
+  assert.deepStrictEqual(told, [...Array.from({ length: 6 }, (_, i) => i + 1 < most), 'drain']);
+  assert.ok(text.length > 6 * 17_000);
+});
+
+test(
+  'what a process that exits has written in the same tick is lost, and what it has ended is sent',
+  options,
+  async () => {
+    const program = `
+    const http = require('http');
+    const net = require('net');
+    let first = true;
+    const server = http.createServer((req, res) => {
+      if (first) { first = false; res.end('ended'); return; }
+      process.nextTick(() => { res.write('written'); process.exit(); });
+    }).listen(0, () => process.send(server.address().port));`;
+    const child = spawn(process.execPath, [...registerArgs, '-e', program], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    const [port] = await once(child, 'message');
+    const socket = net.connect(port, '127.0.0.1');
+    let text = '';
+    socket.setEncoding('latin1').on('data', (part) => {
+      text += part;
+    });
+    socket.on('error', () => {});
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2));
+    await once(socket, 'close');
+    assert.match(text, /ended$/);
+  },
+);
 
 test('a large part is what it is when its tick comes', options, async (t) => {
   const text = await received(t, (_req, res) => {

@@ -320,6 +320,7 @@ class Connection extends Sending {
    */
   detach() {
     if (this.transport === null) return Buffer.alloc(0);
+    this.uncork();
     ring.flush();
     const unread = ring.engine.takeUnread(this.slot);
     const output = ring.engine.takeOutput(this.slot);
@@ -334,12 +335,13 @@ class Connection extends Sending {
 
   /** The socket closes: what was not sent is lost, and who waits for it hears so. */
   letGo() {
+    const { marks, socket } = this;
     this.later?.tell();
     if (this.transport === null) return;
     this.lingers = this.role === ROLE.CLIENT;
+    if (!socket.destroyed) this.uncork();
     ring.flush();
     this.handler.onLetGo?.(this);
-    const { marks } = this;
     if (marks.isEmpty) {
       this.release();
       return;

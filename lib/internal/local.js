@@ -142,6 +142,7 @@ class Local {
 
   beforeWrite() {
     const { connection } = this;
+    connection.uncork();
     ring.flush();
     if (ring.figure(connection, TABLE.QUEUED) === 0) return null;
     connection.awaitOutput();
@@ -155,6 +156,7 @@ class Local {
 
   beforeShutdown(shutdown) {
     const { connection } = this;
+    connection.uncork();
     if (connection.hasUnflushed) ring.flush();
     if (ring.figure(connection, TABLE.QUEUED) === 0) {
       if (connection.isLast) {
@@ -189,10 +191,11 @@ class Local {
   }
 
   bytesWritten() {
-    // A socket that is destroyed asks before it closes its handle.
-    if (this.connection.socket.destroyed) this.connection.loseCorked();
+    const { connection } = this;
     ring.flush();
-    return ring.figure(this.connection, TABLE.BYTES_WRITTEN);
+    // A socket that is destroyed asks for what was sent.
+    const corked = connection.socket.destroyed ? 0 : connection.corkedLength;
+    return ring.figure(connection, TABLE.BYTES_WRITTEN) + corked;
   }
 
   writeQueueSize() {

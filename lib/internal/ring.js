@@ -35,10 +35,6 @@ const slabs = new Slabs(engine);
 
 /** Bytes of commands written and not applied. */
 let position = 0;
-/** Bytes of commands that were written and applied before those. */
-let applied = 0;
-/** The part of a body that comes behind the commands not applied, too large for the ring and sent from where it lies. @type {Held | null} */
-let held = null;
 /** Counts the flushes: what a connection wrote since the last one is not in the table yet. */
 let epoch = 0;
 let inBatch = false;
@@ -78,8 +74,6 @@ function tickCallback() {
 
 // --- commands ------------------------------------------------------------------------------------------------------------
 
-/** @typedef {{ connection: any, kindAndFlags: number, payload: Uint8Array }} Held */
-
 /** Bytes that a record with `length` bytes of payload takes. */
 const recordSize = (length) => (HEADER + length + RECORD.ALIGN - 1) & ~(RECORD.ALIGN - 1);
 
@@ -91,7 +85,6 @@ const JOINED_MOST = 1024;
 
 /** Makes room for a record with `length` bytes of payload; false when no ring could hold it. */
 function reserve(length) {
-  if (held !== null) flush();
   const size = HEADER + length + RECORD.ALIGN;
   if (position + size > COMMANDS_SIZE) {
     if (size > COMMANDS_SIZE) return false;
@@ -190,7 +183,6 @@ function commandMessage(connection, kindAndFlags, head, headEncoding, body, enco
 
 /** What was written is about to be applied: the ring is written anew. */
 function beginAnew() {
-  applied += position;
   position = 0;
   epoch++;
   hasOthers = false;
@@ -202,12 +194,6 @@ function beginAnew() {
  * @param {boolean} [isTold] those who wait for it are told at once
  */
 function flush(isTold = false) {
-  if (held !== null) {
-    const { connection, kindAndFlags, payload } = held;
-    held = null;
-    applyWith(connection, kindAndFlags, payload);
-    return;
-  }
   const length = position;
   if (length === 0) return;
   beginAnew();
@@ -216,42 +202,10 @@ function flush(isTold = false) {
 
 /** The same, then one command with a payload from where it lies. */
 function flushWith(connection, kindAndFlags, payload) {
-  if (held !== null) flush();
-  applyWith(connection, kindAndFlags, payload);
-  askToFlush();
-}
-
-function applyWith(connection, kindAndFlags, payload) {
   const length = position;
   beginAnew();
   engine.flushWith(length, kindAndFlags, connection.slot, connection.generation, payload);
-}
-
-/** One command with a payload that stays where it lies until the next flush. */
-function hold(connection, kindAndFlags, payload) {
-  if (held !== null) flush();
-  held = { connection, kindAndFlags, payload };
-  hasOthers = true;
   askToFlush();
-}
-
-const hasCommands = () => position > 0 || held !== null;
-
-/** Where the next command will be, in bytes of commands since the beginning. */
-const here = () => applied + position;
-
-/** Takes back what a connection wrote from `start` (see `here`) on, as far as it has not been applied: it is not to be sent. */
-function takeBack(connection, start) {
-  if (held?.connection === connection) held = null;
-  for (let at = Math.max(start - applied, 0); at < position; ) {
-    const word = at >> 2;
-    const isIts =
-      commandWords[word + RECORD.SLOT] === connection.slot &&
-      commandWords[word + RECORD.GENERATION] === connection.generation;
-    // Nobody's: what is meant for another generation is dropped.
-    if (isIts) commandWords[word + RECORD.GENERATION] = ~connection.generation;
-    at += recordSize(commandWords[word + RECORD.LENGTH]);
-  }
 }
 
 /** A command was written: it is sent with its batch, or when the current callback and its earlier ticks are over. */
@@ -421,7 +375,7 @@ function batch(fromLoop) {
         runTicks();
         flush();
       }
-      if (hasEvents() || hasCommands() || (fromLoop && awaiting.length > 0)) continue;
+      if (hasEvents() || position > 0 || (fromLoop && awaiting.length > 0)) continue;
       // Rust's own loop goes on by itself; a batch that JavaScript began has to see to the connections the full ring kept waiting.
       if (fromLoop || eventWords[RING.BACKLOG] === 0) break;
       engine.run();
@@ -431,7 +385,7 @@ function batch(fromLoop) {
     inBatch = false;
     isDispatching = false;
     // An exception ended it early: the rest comes with the next tick, behind 'uncaughtException'.
-    if (asked === TICK.NONE && (hasCommands() || awaiting.length > 0 || hasEvents())) ask(TICK.FLUSH);
+    if (asked === TICK.NONE && (position > 0 || awaiting.length > 0 || hasEvents())) ask(TICK.FLUSH);
   }
 }
 
@@ -609,8 +563,6 @@ module.exports = {
   figure,
   flush,
   flushWith,
-  here,
-  hold,
   /** Whether what is numbered `reading` is being told of right now. */
   isReading: () => inBatch,
   readEvents,
@@ -619,7 +571,6 @@ module.exports = {
   reference,
   release,
   releaseSlot,
-  takeBack,
   takeSlot,
   /** Numbers the turns of the event loop, as far as the engine takes part in them. */
   turn: () => eventWords[RING.TURN],

@@ -25,6 +25,8 @@ const { write: STREAM_WRITE } = Duplex.prototype;
 
 /** What moves a connection's bytes: a Local, a Fed or a Pending. @typedef {{ start(): void, stop(): void, settle(): void }} Transport */
 
+/** What a corked connection was given. @typedef {{ kindAndFlags: number, data: string | Uint8Array, encoding: any, size: number }} Piece */
+
 class Sending {
   /**
    * @param {any} socket
@@ -58,8 +60,10 @@ class Sending {
     /** Bytes written since flush number `epoch`, before the next one. */
     this.unflushed = 0;
     this.epoch = -1;
-    /** Parts of a body were written that are to be sent in a tick: from there on (`ring.here`); -1: none. */
-    this.corkedAt = -1;
+    /** What was written that goes out in a tick; null: it does at once. @type {Piece[] | null} */
+    this.corked = null;
+    /** Bytes of that. */
+    this.corkedLength = 0;
     /** Milliseconds, 0: none. */
     this.keepAliveTimeout = 0;
   }
@@ -86,20 +90,56 @@ class Sending {
   }
 
   /**
-   * A part of a body is about to be written: as a stream that is corked, it and what follows it goes out in a tick, or with the message's end. A socket
+   * A part of a body is about to be written: as by a stream that is corked, it and what follows it is kept until a tick, or the message's end. A socket
    * that is destroyed before has lost it.
    */
   cork() {
-    if (this.corkedAt >= 0 || this.transport === null) return;
-    this.corkedAt = ring.here();
+    if (this.corked !== null || this.transport === null) return;
+    this.corked = [];
     process.nextTick(uncork, this);
   }
 
-  /** The socket is destroyed. */
+  /** What was kept is written. */
+  uncork() {
+    const pieces = this.corked;
+    if (pieces === null) return;
+    this.loseCorked();
+    if (this.transport === null || pieces.length === 0) return;
+    for (const { kindAndFlags, data, encoding, size } of pieces) {
+      if (typeof data !== 'string' && data.byteLength < size) {
+        // Its memory has been given away: what is left of the message would pass for another one.
+        this.socket.destroy();
+        return;
+      }
+      this.renew();
+      if (isLargeBody(kindAndFlags & 0xff, data) || !ring.commandWith(this, kindAndFlags, data, encoding))
+        ring.flushWith(this, kindAndFlags, typeof data === 'string' ? Buffer.from(data, encoding) : data);
+      else this.unflushed += size;
+    }
+    if (this.owedDrain !== null || !this.marks.isEmpty || this.socket.timeout || this.transport instanceof Fed) {
+      this.awaitOutput();
+    }
+    // A stream is written to now; who waits for that is called by it.
+    if (this.transport instanceof Fed) this.flush();
+    if (this.owedDrain !== null || this.marks.isHeard) ring.hurry();
+  }
+
+  /** What was kept is not to be sent. */
   loseCorked() {
-    if (this.corkedAt < 0) return;
-    ring.takeBack(this, this.corkedAt);
-    this.corkedAt = -1;
+    this.corked = null;
+    this.corkedLength = 0;
+  }
+
+  /** Keeps what is written while the connection is corked. @param {Sent} sent */
+  keep(kindAndFlags, data, encoding, sent) {
+    const size = typeof data === 'string' ? data.length : data.byteLength;
+    const coded = size + this.codingOf(kindAndFlags & 0xff, size);
+    this.corked?.push({ kindAndFlags: this.marked(kindAndFlags, sent), data, encoding, size });
+    if (sent != null) this.marks.add(sent);
+    if (this.socket.timeout) this.socket._unrefTimer();
+    const isBelowMark = this.isBelowMark(coded);
+    this.corkedLength += coded;
+    return isBelowMark ? this.owedDrain === null : this.oweDrain();
   }
 
   /**
@@ -108,7 +148,7 @@ class Sending {
    * @param {Sent} [sent]
    */
   sendEnd(trailers, sent) {
-    this.corkedAt = -1;
+    this.uncork();
     this.write(COMMAND.END | this.lasting(sent), trailers, 'latin1', sent);
     this.armKeepAlive();
   }
@@ -123,6 +163,7 @@ class Sending {
    * @param {Sent} [sent]
    */
   sendMessage(text, framing, expect, chunk, encoding, sent) {
+    this.uncork();
     const size = text.length + (chunk === null ? 0 : chunk.length);
     // Node joins head and text and encodes both alike, unless a chunk's size stands between them or the encoding goes by another name.
     const isJoined = typeof chunk === 'string' && framing !== FRAMING.CHUNKED && (!encoding || encoding === 'utf8');
@@ -179,6 +220,7 @@ class Sending {
 
   /** Sends now what was written, rather than at the end of the batch or the tick. */
   flush() {
+    this.uncork();
     ring.flush();
     if (this.transport instanceof Fed) this.transport.write();
   }
@@ -206,7 +248,8 @@ class Sending {
   /** Bytes accepted and not yet with the kernel. */
   get writableLength() {
     if (this.transport === null) return this.socket.writableLength ?? 0;
-    const queued = ring.figure(this, TABLE.QUEUED) + (this.epoch === ring.epoch() ? this.unflushed : 0);
+    const written = this.corkedLength + (this.epoch === ring.epoch() ? this.unflushed : 0);
+    const queued = ring.figure(this, TABLE.QUEUED) + written;
     return this.transport instanceof Fed ? queued + (this.socket.writableLength ?? 0) : queued;
   }
 
@@ -255,12 +298,8 @@ class Sending {
   write(kindAndFlags, data, encoding, sent) {
     if (this.transport === null) return this.refuse(sent);
     const kind = kindAndFlags & 0xff;
-    const isLargeBody = kind === COMMAND.BODY && typeof data !== 'string' && data.byteLength >= LARGE;
-    if (isLargeBody && this.corkedAt >= 0) {
-      ring.hold(this, this.marked(kindAndFlags, sent), data);
-      return this.written(kind, data.byteLength, sent);
-    }
-    if (isLargeBody || !ring.commandWith(this, this.marked(kindAndFlags, sent), data, encoding)) {
+    if (this.corked !== null) return this.keep(kindAndFlags, data, encoding, sent);
+    if (isLargeBody(kind, data) || !ring.commandWith(this, this.marked(kindAndFlags, sent), data, encoding)) {
       // From where it lies: a part of a body that is not worth a copy, or what no ring could hold.
       const bytes = typeof data === 'string' ? Buffer.from(data, encoding) : data;
       const isBelowMark = this.isBelowMark(bytes.byteLength);
@@ -268,9 +307,12 @@ class Sending {
       const isAccepted = this.written(kind, 0, sent);
       return isAccepted && !isBelowMark ? this.oweDrain() : isAccepted;
     }
-    // What the coding adds counts too: those who write little at a time are told to wait as soon as by Node.
-    const coding = kind === COMMAND.BODY && this.isChunked && data.length > 0 ? data.length.toString(16).length + 4 : 0;
-    return this.written(kind, data.length + coding, sent);
+    return this.written(kind, data.length + this.codingOf(kind, data.length), sent);
+  }
+
+  /** What the coding adds to a part of a body counts too: those who write little at a time are told to wait as soon as by Node. */
+  codingOf(kind, length) {
+    return kind === COMMAND.BODY && this.isChunked && length > 0 ? length.toString(16).length + 4 : 0;
   }
 
   /** A write behind the connection's end: the callback hears of it, as from a destroyed stream. */
@@ -293,10 +335,7 @@ class Sending {
    * @returns {boolean} whether the writer may go on
    */
   written(kind, size, sent) {
-    if (sent != null && this.marks.add(sent)) {
-      // A stream that is written to is corked until the next tick; its end is written at once.
-      if (this.corkedAt < 0) ring.hurry();
-    }
+    if (sent != null && this.marks.add(sent)) ring.hurry();
     const { timeout } = this.socket;
     if (timeout) this.socket._unrefTimer();
     const isBelowMark = this.isBelowMark(size);
@@ -312,18 +351,24 @@ class Sending {
 
   /** Whether `size` more bytes leave the queue below the stream's high-water mark. */
   isBelowMark(size) {
-    const epoch = ring.epoch();
-    if (this.epoch !== epoch) {
-      this.epoch = epoch;
-      this.unflushed = 0;
-    }
+    this.renew();
     return this.writableLength + size < (this.socket.writableHighWaterMark ?? 16384);
+  }
+
+  /** What was written before the last flush is flushed. */
+  renew() {
+    const epoch = ring.epoch();
+    if (this.epoch === epoch) return;
+    this.epoch = epoch;
+    this.unflushed = 0;
   }
 
   /** The writer was told to wait. */
   oweDrain() {
     this.owedDrain = new AsyncResource('HTTPOUTGOINGMESSAGE');
-    if (this.corkedAt < 0) process.nextTick(ring.hurry);
+    // What is corked asks for it when it is written.
+    if (this.corked !== null) return false;
+    process.nextTick(ring.hurry);
     this.awaitOutput();
     return false;
   }
@@ -345,7 +390,11 @@ class Sending {
   maySendLater() {
     const { transport } = this;
     return (
-      this.role === ROLE.SERVER && this.owedDrain === null && transport instanceof Local && transport.maySendLater()
+      this.role === ROLE.SERVER &&
+      this.corked === null &&
+      this.owedDrain === null &&
+      transport instanceof Local &&
+      transport.maySendLater()
     );
   }
 
@@ -380,8 +429,12 @@ function nothing() {}
 
 /** The tick that a connection was corked until. @param {Sending} connection */
 function uncork(connection) {
-  connection.corkedAt = -1;
-  if (connection.owedDrain !== null || connection.marks.isHeard) ring.hurry();
+  connection.uncork();
+}
+
+/** A part of a body that is sent from where it lies. @param {number} kind COMMAND @param {string | Uint8Array} data */
+function isLargeBody(kind, data) {
+  return kind === COMMAND.BODY && typeof data !== 'string' && data.byteLength >= LARGE;
 }
 
 module.exports = { Sending };
