@@ -174,7 +174,10 @@ test(
   },
 );
 
-test('a large part is what it is when its tick comes', options, async (t) => {
+// What is fed to a stream is copied when it is written.
+const skip = process.env.FERROHTTP_DRIVER === 'fed';
+
+test('a large part is what it is when its tick comes', { ...options, skip }, async (t) => {
   const text = await received(t, (_req, res) => {
     const part = Buffer.alloc(40_000, 'a');
     res.setHeader('Connection', 'close');

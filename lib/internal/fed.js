@@ -189,9 +189,10 @@ class Fed {
     if (ring.figure(connection, TABLE.QUEUED) > 0 || !connection.marks.isEmpty) {
       const output = ring.engine.takeOutput(connection.slot);
       const marks = connection.marks.take();
-      if (output.length === 0) marks.tellAll(null);
+      const { socket } = connection;
+      // Behind what the stream has yet, also where there are no bytes.
+      if (output.length === 0 && !(socket.writableLength > 0)) marks.tellAll(null);
       else {
-        const { socket } = connection;
         const tell = (/** @type {any} */ error) => {
           if (connection.writtenAt < Number.POSITIVE_INFINITY) connection.writtenAt = now();
           marks.callAll(error ?? null);

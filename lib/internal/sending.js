@@ -91,10 +91,10 @@ class Sending {
 
   /**
    * A part of a body is about to be written: as by a stream that is corked, it and what follows it is kept until a tick, or the message's end. A socket
-   * that is destroyed before has lost it.
+   * that is destroyed before has lost it. A stream that is fed is not written to before a tick either.
    */
   cork() {
-    if (this.corked !== null || this.transport === null) return;
+    if (this.corked !== null || this.transport === null || this.transport instanceof Fed) return;
     this.corked = [];
     process.nextTick(uncork, this);
   }
@@ -119,8 +119,6 @@ class Sending {
     if (this.owedDrain !== null || !this.marks.isEmpty || this.socket.timeout || this.transport instanceof Fed) {
       this.awaitOutput();
     }
-    // A stream is written to now; who waits for that is called by it.
-    if (this.transport instanceof Fed) this.flush();
     if (this.owedDrain !== null || this.marks.isHeard) ring.hurry();
   }
 
@@ -335,7 +333,11 @@ class Sending {
    * @returns {boolean} whether the writer may go on
    */
   written(kind, size, sent) {
-    if (sent != null && this.marks.add(sent)) ring.hurry();
+    if (sent != null && this.marks.add(sent)) {
+      // A stream that is written to is corked until the next tick; its end is written at once.
+      if (kind === COMMAND.BODY) process.nextTick(ring.hurry);
+      else ring.hurry();
+    }
     const { timeout } = this.socket;
     if (timeout) this.socket._unrefTimer();
     const isBelowMark = this.isBelowMark(size);

@@ -13,11 +13,13 @@ class Threads extends Local {
   }
 
   beforeWrite() {
+    this.connection.uncork();
     this.sendNow();
     return super.beforeWrite();
   }
 
   beforeShutdown(shutdown) {
+    this.connection.uncork();
     this.sendNow();
     return super.beforeShutdown(shutdown);
   }
