@@ -108,6 +108,87 @@ test('the response closes after it has finished, in that order', async () => {
 });
 
 /**
+ * When an answer is given, how much later it is destroyed, and how many answers its connection has then carried.
+ * @type {Record<string, [number, (end: () => void, destroy: () => void) => void]>}
+ */
+const DESTROYED = {
+  'in the same callback': [
+    1,
+    (end, destroy) => {
+      end();
+      destroy();
+    },
+  ],
+  'in the same callback, later': [
+    1,
+    (end, destroy) =>
+      void setImmediate(() => {
+        end();
+        destroy();
+      }),
+  ],
+  'in the same callback, behind an await': [
+    1,
+    async (end, destroy) => {
+      await null;
+      end();
+      destroy();
+    },
+  ],
+  'in a tick': [
+    2,
+    (end, destroy) => {
+      end();
+      process.nextTick(destroy);
+    },
+  ],
+  'in an immediate': [
+    2,
+    (end, destroy) => {
+      end();
+      setImmediate(destroy);
+    },
+  ],
+  'in a tick, later': [
+    2,
+    (end, destroy) =>
+      void setImmediate(() => {
+        end();
+        process.nextTick(destroy);
+      }),
+  ],
+};
+
+for (const [when, [count, act]] of Object.entries(DESTROYED)) {
+  for (const isHeard of [false, true]) {
+    const kept = count > 1 ? 'keeps' : 'closes';
+    test(`an answer that is ended and destroyed ${when} ${kept} its connection, ${isHeard ? 'heard' : 'unheard'}`, async () => {
+      const server = http.createServer((req, res) => {
+        if (req.url === '/last') return void res.setHeader('Connection', 'close').end('x');
+        if (isHeard) res.on('finish', () => {});
+        act(
+          () => res.end('x'),
+          () => res.destroy(),
+        );
+      });
+      const client = await connect(await listen(server));
+      let text = '';
+      client.on('error', () => {});
+      client.on('data', (part) => {
+        if (text === '') client.write(request('/last'));
+        text += part;
+      });
+      client.write(request('/first'));
+      // Not by `once`, which takes the error of one who writes to a closed connection for its own.
+      await new Promise((resolve) => client.on('close', resolve));
+      await server[Symbol.asyncDispose]();
+      assert.strictEqual(statuses(text).length, count);
+      assert.ok(text.endsWith('x'));
+    });
+  }
+}
+
+/**
  * What is done with the last answer of a connection, and what its client gets behind the head.
  * @type {Record<string, [string, (req: import('node:http').IncomingMessage, res: import('node:http').ServerResponse) => void]>}
  */

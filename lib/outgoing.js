@@ -1,5 +1,6 @@
 'use strict';
 
+const { executionAsyncId } = require('node:async_hooks');
 const EventEmitter = require('node:events');
 const host = require('./internal/host');
 const { Stream, getDefaultHighWaterMark } = require('node:stream');
@@ -19,6 +20,7 @@ const {
   kBytesWritten,
   kCorked,
   kEndCallbacks,
+  kEndedIn,
   kFlushError,
   kHeld,
   kHeldLength,
@@ -94,6 +96,7 @@ function OutgoingMessage(options) {
   this[kErrored] = null;
   this[kWritableFinished] = false;
   this[kEndCallbacks] = null;
+  this[kEndedIn] = 0;
   this[kFlushError] = null;
   this[kHighWaterMark] = options?.highWaterMark ?? getDefaultHighWaterMark(false);
   this[kRejectNonStandardBodyWrites] = options?.rejectNonStandardBodyWrites ?? false;
@@ -193,8 +196,8 @@ members.setTimeout = function setTimeout(msecs, callback) {
  */
 members.destroy = function destroy(error) {
   if (this.destroyed) return this;
-  // One that has been sent has no socket any more: Node sends at once.
-  if (this.finished) this[kSocket]?.[kConnection]?.settleNow();
+  // One that has been sent has no socket any more: Node sends at once, and lets go of the socket in a tick.
+  if (this.finished && this[kEndedIn] !== executionAsyncId()) this[kSocket]?.[kConnection]?.settleNow();
   this.destroyed = true;
   this[kErrored] = error;
   if (this[kSocket]) this[kSocket].destroy(error);
@@ -293,7 +296,7 @@ Object.defineProperties(members, {
 
 const asDictionary = (/** @type {any} */ fields) => fields && Object.assign(Object.create(null), fields);
 
-hide(kHeld, kHeldLength, kTurn);
+hide(kEndedIn, kHeld, kHeldLength, kTurn);
 defineView(members, {
   mark: kHeldLength,
   as: new Map(

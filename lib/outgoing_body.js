@@ -1,5 +1,6 @@
 'use strict';
 
+const { executionAsyncId } = require('node:async_hooks');
 const process = require('node:process');
 const { isUint8Array } = require('node:util/types');
 
@@ -28,6 +29,8 @@ const kHeldLength = Symbol('kHeldLength');
 const kBytesWritten = Symbol('kBytesWritten');
 const kWritableFinished = Symbol('kWritableFinished');
 const kEndCallbacks = Symbol('kEndCallbacks');
+/** In which callback a message was ended: its asynchronous id. */
+const kEndedIn = Symbol('kEndedIn');
 const kFlushError = Symbol('kFlushError');
 const kRejectNonStandardBodyWrites = Symbol('kRejectNonStandardBodyWrites');
 
@@ -261,6 +264,7 @@ function endBody(msg, chunk, encoding, callback) {
   else send(msg, KIND.LAST, last, encoding, sent);
   if (msg[kCorked]) uncorkFully(msg);
   msg.finished = true;
+  msg[kEndedIn] = executionAsyncId();
 
   const socket = msg[kSocket];
   if (msg.outputData.length === 0 && socket && socket._httpMessage === msg) msg._finish();
@@ -324,6 +328,7 @@ module.exports = {
   kBytesWritten,
   kCorked,
   kEndCallbacks,
+  kEndedIn,
   kFlushError,
   kHeld,
   kHeldLength,
