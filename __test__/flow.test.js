@@ -197,6 +197,36 @@ test("a client's socket that is paused in the midst of a response holds the rest
   assert.deepStrictEqual(log, ['a', 'b']);
 });
 
+test('a response that has all come is read to its end by one who stops and goes on', options, async (t) => {
+  const size = 1_500_000;
+  const server = net.createServer((socket) => {
+    socket
+      .on('error', () => {})
+      .on('data', () => {
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`);
+        socket.write(Buffer.alloc(size));
+      });
+  });
+  const port = await listen(t, server);
+  const agent = new http.Agent({ keepAlive: true });
+  t.after(() => agent.destroy());
+  for (let round = 0; round < 60; round++) {
+    const req = http.get({ port, host: '127.0.0.1', agent });
+    const [res] = await once(req, 'response');
+    let length = 0;
+    let parts = 0;
+    res.on('data', (/** @type {Buffer} */ part) => {
+      length += part.length;
+      if (++parts % 4 > 0) return;
+      res.pause();
+      setTimeout(() => res.resume(), 2);
+    });
+    await once(res, 'end');
+    assert.strictEqual(length, size);
+    await immediate();
+  }
+});
+
 /** @param {import('node:events').EventEmitter} emitter */
 const closed = (emitter) => new Promise((resolve) => emitter.once('close', resolve));
 

@@ -55,7 +55,7 @@ impl Shared {
                 let mut state = self.state();
                 state.0.is_posted = false;
                 was_blocked |= state.0.sending == Sending::Blocked;
-                let wants_task = state.0.input_rests && state.0.wants_input();
+                let wants_task = state.0.is_input_due();
                 let State {
                     tenure, sending, ..
                 } = &mut *state.0;
@@ -125,16 +125,16 @@ impl Shared {
         let (wait, has_more) = {
             let mut guard = self.state();
             let state = &mut *guard.0;
-            let wants_input = state.wants_input();
+            let may_receive = state.may_receive();
             let writable = state.sending == Sending::Blocked;
             let connection = match &mut state.tenure {
                 Tenure::Both(connection) => connection,
                 Tenure::Parting(_) => return Turn::Part,
                 Tenure::Over => return Turn::Over,
             };
-            state.input_rests = !wants_input;
+            state.input_rests = !may_receive;
             let has_more = state.sending == Sending::Flowing && connection.output.waits();
-            if wants_input && connection.can_parse() {
+            if may_receive && connection.can_parse() {
                 let now = Instant::now();
                 connection.parse(&[], self.id, &mut desk.draft, now);
                 let tells = state.keep(&mut desk.draft);
@@ -145,7 +145,7 @@ impl Shared {
                 return Turn::More;
             }
             let wait = Wait {
-                readable: wants_input,
+                readable: may_receive,
                 writable,
             };
             (wait, has_more)
@@ -264,5 +264,29 @@ mod tests {
             shared.state().output.waits(),
             "the last is for the next turn"
         );
+    }
+
+    #[test]
+    fn what_was_held_is_parsed_when_javascript_asks_for_more_though_no_more_comes() {
+        let (shared, mut far) = Shared::for_test(Arc::new(Outbox::new()));
+        let mut desk = Desk::new(65536);
+        let mut turn = || {
+            shared.turn(Waker::noop(), &mut desk, |read| match read() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+                received => Some(received),
+            })
+        };
+        shared.state().most_held = 1024;
+        shared.state().receiving.pause(true);
+        far.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert!(matches!(turn(), Turn::More));
+        assert!(
+            matches!(turn(), Turn::Rest(Wait { readable: true, .. })),
+            "it waits for the kernel, as it would hold more"
+        );
+        shared.state().receiving.resume();
+        assert!(shared.state().must_post(), "nobody wakes the I/O thread");
+        turn();
+        assert!(shared.state().is_left());
     }
 }

@@ -89,10 +89,18 @@ pub struct View {
 
 impl State {
     /// Whether parsing or receiving would get anywhere, and what comes of it has somewhere to be.
-    pub(super) fn wants_input(&self) -> bool {
+    pub(super) fn may_receive(&self) -> bool {
         self.pending.size() < MOST_PENDING
             && matches!(&self.tenure, Tenure::Both(connection)
                 if connection.may_receive())
+    }
+
+    /// The same where the I/O thread would not find out by itself: it waits for a reason, or for the kernel while what it has can be parsed again. It
+    /// was told to go on by a command, behind which the peer may have nothing more to send.
+    pub(super) fn is_input_due(&self) -> bool {
+        let can_parse =
+            || matches!(&self.tenure, Tenure::Both(connection) if connection.can_parse());
+        self.may_receive() && (self.input_rests || can_parse())
     }
 
     /// Bytes that JavaScript was shown as sent, and that are queued still.
@@ -162,8 +170,8 @@ impl StateGuard<'_> {
 
     /// Whether the I/O thread has to be told: once, until it looks.
     pub fn must_post(&mut self) -> bool {
-        let has_work = (self.output.waits() && self.0.sending == Sending::Flowing)
-            || (self.0.input_rests && self.0.wants_input());
+        let has_work =
+            (self.output.waits() && self.0.sending == Sending::Flowing) || self.0.is_input_due();
         has_work && !std::mem::replace(&mut self.0.is_posted, true)
     }
 
