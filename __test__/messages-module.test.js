@@ -44,6 +44,22 @@ test('no method of a class of node:http is missing', () => {
   assert.deepStrictEqual(missing, []);
 });
 
+test('a message says whom it tells of what, also when it is nobody', () => {
+  const messages = [
+    new ferrohttp.OutgoingMessage(),
+    new ferrohttp.ServerResponse({ method: 'GET' }),
+    new ferrohttp.IncomingMessage(null),
+  ];
+  for (const message of messages) {
+    const listener = () => {};
+    assert.deepStrictEqual(message.eventNames(), []);
+    message.on('close', listener);
+    assert.deepStrictEqual(message.eventNames(), ['close']);
+    message.off('close', listener);
+    assert.deepStrictEqual(message.eventNames(), []);
+  }
+});
+
 test('globalAgent can be replaced, and put back', () => {
   const { globalAgent } = ferrohttp;
   const other = new ferrohttp.Agent();

@@ -238,6 +238,14 @@ members._dumpAndCloseReadable = function _dumpAndCloseReadable() {
 };
 
 /**
+ * EventEmitter's asks for the listeners' table, which there is from the first listener on.
+ * @this {any}
+ */
+members.eventNames = function eventNames() {
+  return this._events === undefined ? [] : EventEmitter.prototype.eventNames.call(this);
+};
+
+/**
  * @this {any}
  * @param {number} msecs
  * @param {() => void} [callback]
