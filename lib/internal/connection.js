@@ -75,6 +75,8 @@ class Connection extends Sending {
     this.finishing = null;
     /** Why the peer's bytes are no longer parsed. @type {any} */
     this.failure = null;
+    /** A client's: no response is awaited. */
+    this.isResting = false;
     /** A client's, let go of: the rest of what was read together is told all the same. */
     this.lingers = false;
     /** In which turn of the event loop (`ring.turn`) something came last. */
@@ -261,6 +263,17 @@ class Connection extends Sending {
     this.demote();
   }
 
+  /** @param {number} expect EXPECT */
+  expectResponse(expect) {
+    this.isResting = false;
+    super.expectResponse(expect);
+  }
+
+  rest() {
+    this.isResting = true;
+    super.rest();
+  }
+
   // --- deadlines ---------------------------------------------------------------------------------------------------------
 
   /**
@@ -301,6 +314,7 @@ class Connection extends Sending {
     const fed = new Fed(this, mayConsume);
     this.start(fed);
     if (held !== null && held.length > 0) this.socket.unshift(held);
+    else if (this.isResting && mayConsume && this.socket.listenerCount('data') === 1) fed.rest();
     // A client's stream takes in what it has room for.
     if (!isPaused || this.role === ROLE.CLIENT) this.readAgain();
     fed.settle();
