@@ -47,10 +47,10 @@ async function npm(args, cwd) {
 
 /**
  * Runs a program in the folder that has the package installed.
- * @param {number} major @param {string[]} args
+ * @param {number} major @param {string[]} args @param {string} [input]
  */
-async function program(major, args) {
-  const { code, signal, stdout, stderr } = await run(args, { command: nodeBinary(major), cwd: folder });
+async function program(major, args, input) {
+  const { code, signal, stdout, stderr } = await run(args, { command: nodeBinary(major), cwd: folder, input });
   assert.deepStrictEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
   return stdout;
 }
@@ -113,6 +113,30 @@ const SPY = `
       if (options.cachedData) console.log('taken: ' + !this.cachedDataRejected);
     }
   };`;
+
+/** Says of the file with the modules that it was compiled as a module is, which takes no code; and what became of the program's own module. */
+const OWN = `
+  const Module = require('node:module');
+  const { _compile } = Module.prototype;
+  Module.prototype._compile = function (text, file, ...rest) {
+    if (file.endsWith('modules.js')) console.log('compiled');
+    return _compile.call(this, text, file, ...rest);
+  };
+  const own = module.exports;
+  const http = require('ferrohttp');
+  console.log(module.exports === own, Object.keys(own).length);
+  ${ROUND_TRIP}`;
+
+for (const major of MAJORS) {
+  test(`a program that is no file has its module to itself and the code taken in Node ${major}`, options, async () => {
+    const expected = 'taken: true\ntrue 0\nanswer to /x\n';
+    assert.strictEqual(await program(major, ['-e', SPY + OWN]), expected);
+    assert.strictEqual(await program(major, ['-'], SPY + OWN), expected);
+    // What -p prints comes before the answer or behind it.
+    const printed = await program(major, ['-p', `${SPY + OWN}; 'printed'`]);
+    assert.strictEqual(printed.replace('printed\n', ''), expected);
+  });
+}
 
 /** @param {number} major @returns {string} where the package's code for this Node lies */
 function codeFile(major) {

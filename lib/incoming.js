@@ -248,6 +248,14 @@ Object.defineProperty(members, 'eventNames', {
 });
 
 /**
+ * EventEmitter's asks for the listeners' table, which there is from the first listener on.
+ * @this {any}
+ */
+members.eventNames = function eventNames() {
+  return this._events === undefined ? [] : EventEmitter.prototype.eventNames.call(this);
+};
+
+/**
  * @this {any}
  * @param {number} msecs
  * @param {() => void} [callback]

@@ -254,6 +254,14 @@ members.flushHeaders = function flushHeaders() {
 
 Object.assign(members, bodyMethods);
 
+/**
+ * EventEmitter's asks for the listeners' table, which there is from the first listener on.
+ * @this {any}
+ */
+members.eventNames = function eventNames() {
+  return this._events === undefined ? [] : EventEmitter.prototype.eventNames.call(this);
+};
+
 // Not enumerable: whoever copies a message's methods over shall not meet them.
 Object.defineProperties(members, {
   [kSent]: {

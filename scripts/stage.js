@@ -70,12 +70,14 @@ function withoutMargin(text) {
 
 /**
  * Makes the file a function where it is run as a script, as the package's index.js does: the text as a whole is what V8 has code of, and none that was
- * put together first, which V8 would copy. Where it is loaded as any file is, the function is called.
+ * put together first, which V8 would copy. Where it is loaded as any file is, the function is called: there `this` is not the global object, or what
+ * a function is called with is at hand. What is named as a module's own tells nothing, as `node -e` and its like have globals of those names.
  * @param {string} text
  */
 function alsoAScript(text) {
   const parameters = 'exports, require, module, __filename, __dirname';
-  const called = `(body) => typeof __filename === 'undefined' ? body : body(${parameters})`;
+  const isScript = "this === globalThis && typeof arguments === 'undefined'";
+  const called = `(body) => ${isScript} ? body : body(${parameters})`;
   return `(${called})((function(${parameters}) {\n${text}}));\n`;
 }
 
