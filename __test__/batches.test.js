@@ -401,3 +401,87 @@ test('nothing warns under --pending-deprecation', options, async () => {
   const { code, stderr } = await run(['--pending-deprecation', ...registerArgs, '-e', program]);
   assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: '' });
 });
+
+/** Runs a program, in which `http` is, and `ask()` asks its `server` once. @param {string} program @param {string[]} [flags] */
+function runServer(program, flags = []) {
+  const whole = `
+    const http = require('http');
+    const ask = () => {
+      const req = http.get({ port: server.address().port, agent: false }, (res) => res.resume());
+      req.on('error', () => {});
+    };
+    ${program}`;
+  // A process that aborts leaves no core behind.
+  const args = ['-c', 'ulimit -c 0; exec "$0" "$@"', process.execPath, ...flags, ...registerArgs, '-e', whole];
+  return run(args, { command: 'sh' });
+}
+
+test('a global named domain is nothing to a server while domains are in use', options, async () => {
+  const { stdout, code } = await runServer(`
+    globalThis.domain = 'example.com';
+    require('domain').create();
+    const server = http.createServer((req, res) => {
+      console.log('asked');
+      res.end();
+      server.close();
+    }).listen(0, ask);`);
+  assert.deepStrictEqual({ stdout, code }, { stdout: 'asked\n', code: 0 });
+});
+
+test('no listener of uncaughtException runs on the global object', options, async () => {
+  const { stdout, code } = await runServer(`
+    const { executionAsyncResource } = require('async_hooks');
+    executionAsyncResource();
+    let caught = 0;
+    process.on('uncaughtException', () => {
+      const resource = executionAsyncResource();
+      console.log(resource === globalThis);
+      setImmediate(++caught < 2 ? ask : () => process.exit());
+    });
+    const server = http.createServer((req, res) => {
+      res.end();
+      throw new Error('on purpose');
+    }).listen(0, ask);`);
+  assert.deepStrictEqual({ stdout, code }, { stdout: 'false\nfalse\n', code: 0 });
+});
+
+const aborting = '--abort-on-uncaught-exception';
+
+test(`what a domain handles ends no process under ${aborting}, and what nobody handles does`, options, async () => {
+  const handled = await runServer(
+    `const domain = require('domain').create().on('error', (error) => {
+      console.log(error.message);
+      setImmediate(() => setImmediate(() => process.exit()));
+    });
+    const server = http.createServer(() => domain.run(() => {
+      throw new Error('on purpose');
+    })).listen(0, ask);`,
+    [aborting],
+  );
+  assert.deepStrictEqual([handled.stdout, handled.code, handled.signal], ['on purpose\n', 0, null], handled.stderr);
+  const unhandled = await runServer(
+    `process.on('uncaughtException', () => process.exit());
+    const server = http.createServer(() => {
+      throw new Error('on purpose');
+    }).listen(0, ask);`,
+    [aborting],
+  );
+  assert.notStrictEqual(unhandled.signal, null, 'it lives');
+});
+
+test(`a tick that throws in a domain ends no process under ${aborting}`, options, async () => {
+  const { stdout, code, signal, stderr } = await runServer(
+    `const domain = require('domain').create().on('error', (error) => console.log(error.message));
+    let asked = 0;
+    const server = http.createServer((req, res) => {
+      res.end();
+      if (++asked === 3) return server.close();
+      domain.run(() => process.nextTick(() => {
+        setImmediate(ask);
+        throw new Error('on purpose');
+      }));
+    }).listen(0, ask);`,
+    [aborting],
+  );
+  assert.deepStrictEqual([stdout, code, signal], ['on purpose\non purpose\n', 0, null], stderr);
+});

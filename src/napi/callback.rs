@@ -30,8 +30,8 @@ impl Callback {
         })
     }
 
-    /// Calls it. It tells of what it throws itself, by [`uncaught`]; that it throws all the same only says to Node that it has failed, behind
-    /// which no ticks are run at once.
+    /// Calls it. What is thrown within it [`attempt`] has told; that it throws `undefined` then only says to Node that it has failed, behind which
+    /// no ticks are run at once. Anything else was thrown around it, and is told here.
     pub fn call(&self) {
         self.in_scope(|env| {
             let (mut function, mut receiver, mut result) =
@@ -39,7 +39,9 @@ impl Callback {
             // SAFETY: called on the environment's thread from its loop, within an open handle scope.
             unsafe {
                 sys::napi_get_reference_value(env, self.function, &mut function);
-                sys::napi_get_global(env, &mut receiver);
+                // It is what JavaScript runs on as its resource, and where Node looks for a domain: a new one each time, so that nothing which
+                // is left on it is found again.
+                sys::napi_create_object(env, &mut receiver);
                 let status = sys::napi_make_callback(
                     env,
                     ptr::null_mut(),
@@ -49,9 +51,10 @@ impl Callback {
                     ptr::null(),
                     &mut result,
                 );
-                let mut told = ptr::null_mut();
-                if status == sys::Status::napi_pending_exception {
-                    sys::napi_get_and_clear_last_exception(env, &mut told);
+                if let Some(error) = taken_exception(env, status)
+                    && !is_undefined(env, error)
+                {
+                    sys::napi_fatal_exception(env, error);
                 }
             }
         });
@@ -102,12 +105,47 @@ impl Callback {
     }
 }
 
-/// Has `error` go to `'uncaughtException'`, as from any callback of Node's. Called while the callback runs yet: Node empties its stack of async ids then,
-/// which a tick that threw has left with its own on top, and would find it corrupt where the callback ends.
+/// Calls `function`, and has what it throws go to `'uncaughtException'`, as from any callback of Node's; false when it threw. Called within the
+/// callback: Node empties its stack of async ids then, which a tick that threw has left with its own on top, and would find it corrupt where the
+/// callback ends. And called from here, not from a `catch` in JavaScript: V8, which aborts for what nobody catches if it is asked to, would take
+/// all of it for caught.
 ///
 /// # Errors
 /// What Node-API said.
-pub fn uncaught(env: sys::napi_env, error: sys::napi_value) -> napi::Result<()> {
+pub fn attempt(env: sys::napi_env, function: sys::napi_value) -> napi::Result<bool> {
+    let (mut receiver, mut result) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: both are of the calling environment, the value in its open handle scope.
-    napi::check_status!(unsafe { sys::napi_fatal_exception(env, error) })
+    unsafe {
+        sys::napi_get_undefined(env, &mut receiver);
+        let status = sys::napi_call_function(env, receiver, function, 0, ptr::null(), &mut result);
+        if let Some(error) = taken_exception(env, status) {
+            // Refused where JavaScript runs no more.
+            sys::napi_fatal_exception(env, error);
+            return Ok(false);
+        }
+        napi::check_status!(status)?;
+    }
+    Ok(true)
+}
+
+/// The exception that a call has left with this status, which is pending no longer.
+///
+/// # Safety
+/// `env` must be the calling environment, with an open handle scope.
+unsafe fn taken_exception(env: sys::napi_env, status: sys::napi_status) -> Option<sys::napi_value> {
+    let mut error = ptr::null_mut();
+    // SAFETY: as the caller promises.
+    let is_taken = status == sys::Status::napi_pending_exception
+        && unsafe { sys::napi_get_and_clear_last_exception(env, &mut error) }
+            == sys::Status::napi_ok;
+    is_taken.then_some(error)
+}
+
+/// # Safety
+/// As for [`taken_exception`]; `value` must be of its scope.
+unsafe fn is_undefined(env: sys::napi_env, value: sys::napi_value) -> bool {
+    let mut kind = sys::ValueType::napi_object;
+    // SAFETY: as the caller promises.
+    unsafe { sys::napi_typeof(env, value, &mut kind) };
+    kind == sys::ValueType::napi_undefined
 }

@@ -1,6 +1,6 @@
 //! What JavaScript sees. Each call finds the engine free: JavaScript runs only while no Rust frame holds it.
 
-use super::callback::uncaught;
+use super::callback::attempt;
 use super::env::Environment;
 use crate::engine::deadlines::timeouts;
 use crate::engine::{Attach, Engine, Misuse};
@@ -98,10 +98,10 @@ impl JsEngine {
         Ok(engine)
     }
 
-    /// Has what `drain` was thrown go to `'uncaughtException'`.
+    /// Calls `work`, within `drain`, and has what it throws go to `'uncaughtException'`; false when it threw.
     #[napi(catch_unwind)]
-    pub fn uncaught(&self, env: Env, error: Unknown<'_>) -> Result<()> {
-        uncaught(env.raw(), error.raw())
+    pub fn attempt(&self, env: Env, work: Unknown<'_>) -> Result<bool> {
+        attempt(env.raw(), work.raw())
     }
 
     /// Whether descriptors can be borrowed on this platform.
