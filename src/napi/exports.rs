@@ -101,6 +101,7 @@ impl JsEngine {
     /// Calls `work`, within `drain`, and has what it throws go to `'uncaughtException'`; false when it threw.
     #[napi(catch_unwind)]
     pub fn attempt(&self, env: Env, work: Unknown<'_>) -> Result<bool> {
+        self.engine()?;
         attempt(env.raw(), work.raw())
     }
 
