@@ -30,7 +30,7 @@ const connections = [];
 /** Connections that want to hear what became of their output. */
 let awaiting = [];
 
-const engine = new Engine(drain, events, commands, table.buffer);
+const engine = new Engine(mayAbort() ? drainUncaught : drain, events, commands, table.buffer);
 const slabs = new Slabs(engine);
 
 /** Bytes of commands written and not applied. */
@@ -325,17 +325,26 @@ function tellAwaiting(isAhead) {
 // --- events --------------------------------------------------------------------------------------------------------------
 
 /**
- * What fails is told by then; failing once more is for Node, which runs no ticks at once behind a callback that has failed. Not where V8 may abort for
- * what nobody catches: it would for that too, and there they are run.
+ * Rust's call: there are events. What fails is told within the call; failing once more, with nothing, is for Node, which runs no ticks at once behind a
+ * callback that has failed.
  */
-const failsTwice = !/--abort[-_]on[-_]uncaught[-_]exception/.test(
-  `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS}`,
-);
-
-/** Rust's call: there are events. */
 function drain() {
-  // No `catch`: V8 would take what is thrown for caught.
-  if (!engine.attempt(batchOfLoop) && failsTwice) throw undefined;
+  try {
+    batchOfLoop();
+  } catch (error) {
+    engine.uncaught(error);
+    throw undefined;
+  }
+}
+
+/** The same where V8 aborts for what nobody catches: with a `catch` here it would take all of it for caught. It costs a call more. */
+function drainUncaught() {
+  engine.attempt(batchOfLoop);
+}
+
+/** Whether V8 was asked to abort for what nobody catches. */
+function mayAbort() {
+  return /--abort[-_]on[-_]uncaught[-_]exception/.test(`${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS}`);
 }
 
 function batchOfLoop() {

@@ -30,8 +30,8 @@ impl Callback {
         })
     }
 
-    /// Calls it. What is thrown within it [`attempt`] has told; that it throws `undefined` then only says to Node that it has failed, behind which
-    /// no ticks are run at once. Anything else was thrown around it, and is told here.
+    /// Calls it. What is thrown within it [`uncaught`] or [`attempt`] has told; that it throws `undefined` then only says to Node that it has failed,
+    /// behind which no ticks are run at once. Anything else was thrown around it, and is told here.
     pub fn call(&self) {
         self.in_scope(|env| {
             let (mut function, mut receiver, mut result) =
@@ -105,10 +105,18 @@ impl Callback {
     }
 }
 
-/// Calls `function`, and has what it throws go to `'uncaughtException'`, as from any callback of Node's; false when it threw. Called within the
-/// callback: Node empties its stack of async ids then, which a tick that threw has left with its own on top, and would find it corrupt where the
-/// callback ends. And called from here, not from a `catch` in JavaScript: V8, which aborts for what nobody catches if it is asked to, would take
-/// all of it for caught.
+/// Has `error` go to `'uncaughtException'`, as from any callback of Node's. Called within the callback: Node empties its stack of async ids then, which a
+/// tick that threw has left with its own on top, and would find it corrupt where the callback ends.
+///
+/// # Errors
+/// What Node-API said.
+pub fn uncaught(env: sys::napi_env, error: sys::napi_value) -> napi::Result<()> {
+    // SAFETY: both are of the calling environment, the value in its open handle scope.
+    napi::check_status!(unsafe { sys::napi_fatal_exception(env, error) })
+}
+
+/// Calls `function`, and does the same with what it throws; false when it threw. From here, not from a `catch` in JavaScript: V8, which aborts for what
+/// nobody catches if it is asked to, would take all of it for caught.
 ///
 /// # Errors
 /// What Node-API said.

@@ -1,6 +1,6 @@
 //! What JavaScript sees. Each call finds the engine free: JavaScript runs only while no Rust frame holds it.
 
-use super::callback::attempt;
+use super::callback::{attempt, uncaught};
 use super::env::Environment;
 use crate::engine::deadlines::timeouts;
 use crate::engine::{Attach, Engine, Misuse};
@@ -96,6 +96,12 @@ impl JsEngine {
             .map_err(|_| Error::from_reason("ferrohttp: the engine is busy"))?;
         engine.stats.calls_in += 1;
         Ok(engine)
+    }
+
+    /// Has what `drain` was thrown go to `'uncaughtException'`.
+    #[napi(catch_unwind)]
+    pub fn uncaught(&self, env: Env, error: Unknown<'_>) -> Result<()> {
+        uncaught(env.raw(), error.raw())
     }
 
     /// Calls `work`, within `drain`, and has what it throws go to `'uncaughtException'`; false when it threw.
