@@ -44,14 +44,6 @@ test('no method of a class of node:http is missing', () => {
   assert.deepStrictEqual(missing, []);
 });
 
-test('what is added to its classes is not listed', () => {
-  const added = ['eventNames', 'prependListener', 'prependOnceListener'];
-  for (const name of ['IncomingMessage', 'OutgoingMessage', 'ServerResponse']) {
-    const listed = Object.keys(ferrohttp[name].prototype);
-    assert.deepStrictEqual([name, added.filter((key) => listed.includes(key))], [name, []]);
-  }
-});
-
 test('a message says whom it tells of what, also when it is nobody', () => {
   const messages = [
     new ferrohttp.OutgoingMessage(),

@@ -237,16 +237,6 @@ members._dumpAndCloseReadable = function _dumpAndCloseReadable() {
   if (this[kReadableState] !== null) close(this[kReadableState]);
 };
 
-// EventEmitter's asks for the listeners' table, which there is from the first listener on. Not enumerable: Node has none here.
-Object.defineProperty(members, 'eventNames', {
-  configurable: true,
-  writable: true,
-  /** @this {any} */
-  value: function eventNames() {
-    return this._events === undefined ? [] : EventEmitter.prototype.eventNames.call(this);
-  },
-});
-
 /**
  * EventEmitter's asks for the listeners' table, which there is from the first listener on.
  * @this {any}

@@ -284,17 +284,6 @@ Object.defineProperties(members, {
       this[kFinished]();
     },
   },
-  eventNames: {
-    configurable: true,
-    writable: true,
-    /**
-     * EventEmitter's asks for the listeners' table, which there is from the first listener on.
-     * @this {any}
-     */
-    value: function eventNames() {
-      return this._events === undefined ? [] : EventEmitter.prototype.eventNames.call(this);
-    },
-  },
   [kIsHeard]: {
     configurable: true,
     writable: true,

@@ -79,10 +79,10 @@ function onFinish() {
 }
 
 // Listeners that are put before all others find the response on its socket yet; then the connection's is one of them, as it always is in Node.
-// Not enumerable: Node's class has no such methods of its own.
 for (const name of /** @type {const} */ (['prependListener', 'prependOnceListener'])) {
   Object.defineProperty(ServerResponse.prototype, name, {
     configurable: true,
+    enumerable: true,
     writable: true,
     /** @this {any} @param {string | symbol} event @param {any} listener */
     value(event, listener) {
