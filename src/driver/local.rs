@@ -348,6 +348,7 @@ mod tests {
         assert!(!is_quiet(fd));
         assert!(!is_quiet(-1), "no socket at all is not fit for anything");
     }
+
     /// A socket's TCP_CORK, which is set to `value` first if there is one.
     #[cfg(target_os = "linux")]
     fn cork(fd: super::RawFd, value: Option<libc::c_int>) -> libc::c_int {

@@ -141,12 +141,13 @@ pub fn attempt(env: sys::napi_env, function: sys::napi_value) -> napi::Result<bo
 /// # Safety
 /// `env` must be the calling environment, with an open handle scope.
 unsafe fn taken_exception(env: sys::napi_env, status: sys::napi_status) -> Option<sys::napi_value> {
+    if status != sys::Status::napi_pending_exception {
+        return None;
+    }
     let mut error = ptr::null_mut();
     // SAFETY: as the caller promises.
-    let is_taken = status == sys::Status::napi_pending_exception
-        && unsafe { sys::napi_get_and_clear_last_exception(env, &mut error) }
-            == sys::Status::napi_ok;
-    is_taken.then_some(error)
+    let taken = unsafe { sys::napi_get_and_clear_last_exception(env, &mut error) };
+    (taken == sys::Status::napi_ok).then_some(error)
 }
 
 /// # Safety
