@@ -114,7 +114,7 @@ class Sending {
       this.renew();
       if (isLargeBody(kindAndFlags & 0xff, data) || !ring.commandWith(this, kindAndFlags, data, encoding))
         ring.flushWith(this, kindAndFlags, typeof data === 'string' ? Buffer.from(data, encoding) : data);
-      else this.unflushed += size;
+      else this.unflushed += size + this.codingOf(kindAndFlags & 0xff, size);
     }
     if (this.owedDrain !== null || !this.marks.isEmpty || this.socket.timeout || this.transport instanceof Fed) {
       this.awaitOutput();
