@@ -196,16 +196,7 @@ async function play(http, exchanges) {
         res.on(event, () => note(`res ${event}`));
       for (const event of listens ? ['end', 'close'] : []) req.on(event, () => note(`req ${event}`));
       for (const message of [req, res]) message.on('error', (/** @type {any} */ error) => note(`error ${error.code}`));
-      for (const { name, run } of steps) {
-        let outcome;
-        try {
-          outcome = run({ req, res, note });
-        } catch (error) {
-          outcome = /** @type {any} */ (error).code;
-        }
-        note(`${name}: ${outcome instanceof Promise ? 'waits' : outcome}`);
-        if (outcome instanceof Promise) await outcome;
-      }
+      await follow(steps, { req, res, note });
     },
   );
   server.listen(0, '127.0.0.1');
@@ -237,6 +228,24 @@ test('random handlers do the same as with node:http', {
   });
   await fc.assert(same, { numRuns: PROGRAMS, seed: SEED, interruptAfterTimeLimit: 500_000 });
 });
+
+/**
+ * Takes a handler's steps, one behind the other.
+ * @param {any[]} steps
+ * @param {{ req: any, res: any, note: (text: string) => void }} exchange
+ */
+async function follow(steps, exchange) {
+  for (const { name, run } of steps) {
+    let outcome;
+    try {
+      outcome = run(exchange);
+    } catch (error) {
+      outcome = /** @type {any} */ (error).code;
+    }
+    exchange.note(`${name}: ${outcome instanceof Promise ? 'waits' : outcome}`);
+    if (outcome instanceof Promise) await outcome;
+  }
+}
 
 const TURNS = 6;
 
@@ -270,16 +279,7 @@ async function playTogether(http, exchanges) {
     for (const event of listens ? ['prefinish', 'finish', 'close', 'drain'] : [])
       res.on(event, () => note(`res ${event}`));
     for (const message of [req, res]) message.on('error', (/** @type {any} */ error) => note(`error ${error.code}`));
-    for (const { name, run } of steps) {
-      let outcome;
-      try {
-        outcome = run({ req, res, note });
-      } catch (error) {
-        outcome = /** @type {any} */ (error).code;
-      }
-      note(`${name}: ${outcome instanceof Promise ? 'waits' : outcome}`);
-      if (outcome instanceof Promise) await outcome;
-    }
+    await follow(steps, { req, res, note });
     for (let turns = 0; turns < TURNS; turns++) {
       note('later');
       await new Promise((resolve) => setImmediate(resolve));

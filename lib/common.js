@@ -1,5 +1,6 @@
 'use strict';
 
+const EventEmitter = require('node:events');
 const host = require('./internal/host');
 const { setTimeout } = require('node:timers');
 
@@ -195,7 +196,16 @@ function forgetDate() {
   dateText = '';
 }
 
+/**
+ * A message's `eventNames`: EventEmitter's asks for the listeners' table, which there is from the first listener on.
+ * @this {any}
+ */
+function eventNames() {
+  return this._events === undefined ? [] : EventEmitter.prototype.eventNames.call(this);
+}
+
 module.exports = {
+  eventNames,
   // node's `_http_common`
   _checkInvalidHeaderChar: checkInvalidHeaderChar,
   _checkIsHttpToken: checkIsHttpToken,

@@ -7,7 +7,7 @@ const process = require('node:process');
 
 const { asEvents, defineView, hide } = require('./inspect');
 const { HEAD, kConnection } = require('./internal/connection');
-const { METHODS_BY_CODE, defineInOrder, hostSymbol, kSkipPendingData } = require('./common');
+const { METHODS_BY_CODE, defineInOrder, hostSymbol, kSkipPendingData, eventNames } = require('./common');
 const { addDistinctField, mergeField } = require('./headers');
 
 /** @typedef {import('node:net').Socket & Record<string | symbol, any>} Socket */
@@ -237,13 +237,7 @@ members._dumpAndCloseReadable = function _dumpAndCloseReadable() {
   if (this[kReadableState] !== null) close(this[kReadableState]);
 };
 
-/**
- * EventEmitter's asks for the listeners' table, which there is from the first listener on.
- * @this {any}
- */
-members.eventNames = function eventNames() {
-  return this._events === undefined ? [] : EventEmitter.prototype.eventNames.call(this);
-};
+members.eventNames = eventNames;
 
 /**
  * @this {any}

@@ -6,7 +6,7 @@ const host = require('./internal/host');
 const { Stream, getDefaultHighWaterMark } = require('node:stream');
 const process = require('node:process');
 
-const { defineInOrder, kNeedDrain, kOutHeaders } = require('./common');
+const { defineInOrder, kNeedDrain, kOutHeaders, eventNames } = require('./common');
 const { asEvents, defineView, hide } = require('./inspect');
 const { kConnection } = require('./internal/connection');
 const { kIsHeard, kSent } = require('./internal/marks');
@@ -254,13 +254,7 @@ members.flushHeaders = function flushHeaders() {
 
 Object.assign(members, bodyMethods);
 
-/**
- * EventEmitter's asks for the listeners' table, which there is from the first listener on.
- * @this {any}
- */
-members.eventNames = function eventNames() {
-  return this._events === undefined ? [] : EventEmitter.prototype.eventNames.call(this);
-};
+members.eventNames = eventNames;
 
 // Not enumerable: whoever copies a message's methods over shall not meet them.
 Object.defineProperties(members, {
@@ -289,7 +283,7 @@ Object.defineProperties(members, {
     writable: true,
     /** @this {any} */
     value: function isHeard() {
-      return this._eventsCount !== 0 || this.emit !== EventEmitter.prototype.emit;
+      return this._eventsCount !== 0 || hasOwnEmit(this);
     },
   },
   [kFinished]: {
@@ -301,6 +295,9 @@ Object.defineProperties(members, {
     },
   },
 });
+
+/** @param {any} msg @returns {boolean} whether its user has put a function of his own where EventEmitter's `emit` was */
+const hasOwnEmit = (msg) => msg.emit !== EventEmitter.prototype.emit;
 
 const asDictionary = (/** @type {any} */ fields) => fields && Object.assign(Object.create(null), fields);
 
@@ -388,6 +385,7 @@ members._flushOutput = function _flushOutput(socket) {
 defineInOrder(OutgoingMessage.prototype, members, host.OutgoingMessage.prototype);
 
 module.exports = {
+  hasOwnEmit,
   kFinished,
   kHighWaterMark,
   kUniqueHeaders,

@@ -1,7 +1,6 @@
 'use strict';
 
 const { channel } = require('node:diagnostics_channel');
-const EventEmitter = require('node:events');
 const host = require('./internal/host');
 
 const { _checkInvalidHeaderChar: checkInvalidHeaderChar, chunkExpression, kOutHeaders } = require('./common');
@@ -9,7 +8,7 @@ const { codes } = require('./errors');
 const { remembering } = require('./head');
 const { hide } = require('./inspect');
 const { annotate } = require('./internal/annotate');
-const { kFinished, OutgoingMessage, validateHeaderName, validateHeaderValue } = require('./outgoing');
+const { hasOwnEmit, kFinished, OutgoingMessage, validateHeaderName, validateHeaderValue } = require('./outgoing');
 const { validateInteger, validateLinkHeaderValue, validateObject } = require('./validators');
 
 const { STATUS_CODES } = host;
@@ -45,9 +44,6 @@ Object.setPrototypeOf(ServerResponse, OutgoingMessage);
 ServerResponse.prototype._finish = function _finish() {
   OutgoingMessage.prototype._finish.call(this);
 };
-
-/** @param {any} res @returns {boolean} whether its user has put a function of his own where EventEmitter's `emit` was */
-const hasOwnEmit = (res) => res.emit !== EventEmitter.prototype.emit;
 
 /**
  * Whether somebody has thrown on the way to the 'finish' of the response that has the socket. So it has it for ever, and in Node those behind it are
@@ -267,4 +263,4 @@ if (Object.hasOwn(host.ServerResponse.prototype, 'writeHeader')) {
   ServerResponse.prototype.writeHeader = ServerResponse.prototype.writeHead;
 }
 
-module.exports = { ServerResponse, emitClose, hasOwnEmit, kServerConnection, onServerResponseClose };
+module.exports = { ServerResponse, emitClose, kServerConnection, onServerResponseClose };

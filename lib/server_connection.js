@@ -18,8 +18,8 @@ const { complete, dumpUnread, isUntouched, kDetachAbortSignal, pushBody, setRequ
 const { kIoThreads } = require('./io_threads');
 const { annotate } = require('./internal/annotate');
 const { Connection, HEAD } = require('./internal/connection');
-const { kFinished, kUniqueHeaders } = require('./outgoing');
-const { emitClose, hasOwnEmit, kServerConnection, onServerResponseClose } = require('./response');
+const { hasOwnEmit, kFinished, kUniqueHeaders } = require('./outgoing');
+const { emitClose, kServerConnection, onServerResponseClose } = require('./response');
 const { kTurn } = require('./send');
 const { listen, socketOnError, unlisten, unlistenFlow } = require('./server_socket');
 
