@@ -51,6 +51,8 @@ const TICK = Object.freeze({
   TELL: 3,
   /** Two of them: one to flush, and one behind it to tell. */
   FLUSH_AND_TELL: 4,
+  /** None comes any more, as the process exits. */
+  OVER: 5,
 });
 /** A TICK. @type {number} */
 let asked = TICK.NONE;
@@ -211,6 +213,7 @@ function flushWith(connection, kindAndFlags, payload) {
 /** A command was written: it is sent with its batch, or when the current callback and its earlier ticks are over. */
 function askToFlush() {
   if (asked === TICK.NEW) asked = TICK.FLUSH;
+  else if (asked === TICK.OVER) sendAtExit();
   else if (asked === TICK.NONE && !inBatch) ask(TICK.NEW);
 }
 
@@ -556,11 +559,17 @@ function reference(isReferenced) {
 /** A figure of a connection, as of the last flush. */
 const figure = (connection, field) => table[connection.slot * TABLE.STRIDE + field];
 
-// What was answered before an exit goes out before it, as from Node, which sends at once.
+// What was answered before an exit goes out before it, as from Node, which sends at once; and at once what is answered by those who hear of it later.
 process.on('exit', () => {
+  // Some have it told where nothing exits.
+  if (/** @type {any} */ (process)._exiting) asked = TICK.OVER;
+  sendAtExit();
+});
+
+function sendAtExit() {
   flush();
   engine.sendAllNow();
-});
+}
 
 // No accessors: with one among them V8 would keep this object as a dictionary, and look each of these functions up by name where it is called.
 module.exports = {
