@@ -4,6 +4,7 @@ const assert = require('node:assert');
 const { AsyncLocalStorage } = require('node:async_hooks');
 const { once } = require('node:events');
 const net = require('node:net');
+const path = require('node:path');
 const { test } = require('node:test');
 const { http, stock } = require('./support/http.js');
 const { answer, response, startPeer, until } = require('./support/peer.js');
@@ -277,3 +278,35 @@ test('maxTotalSockets holds over all names', async () => {
   await other.close();
   await one.close();
 });
+
+test('two copies of the package may share an Agent', async (t) => {
+  const peer = await startPeer((socket) => socket.write(response('ok')));
+  t.after(() => peer.close());
+  const theirs = stock ? http : anotherCopy();
+  for (const { Agent } of [http, theirs]) {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const get = (/** @type {any} */ copy) => body(copy.get({ port: peer.port, host: '127.0.0.1', agent }));
+    for (const copy of [http, theirs, http, http, theirs]) assert.strictEqual(await get(copy), 'ok');
+    // Straight from one request to the next.
+    const all = await Promise.all([http, theirs, theirs, http].map(get));
+    assert.deepStrictEqual(all, ['ok', 'ok', 'ok', 'ok']);
+    agent.destroy();
+  }
+  assert.strictEqual(peer.sockets.length, 2);
+});
+
+/** ferrohttp, loaded once more. */
+function anotherCopy() {
+  const root = path.dirname(require.resolve('..'));
+  for (const file of Object.keys(require.cache))
+    if (file.startsWith(root) && !file.startsWith(__dirname)) delete require.cache[file];
+  return require('..');
+}
+
+/** @param {any} req @returns {Promise<string>} its response's body */
+async function body(req) {
+  const [res] = await once(req, 'response');
+  let text = '';
+  for await (const part of res) text += part;
+  return text;
+}

@@ -50,6 +50,9 @@ const kEndsWithConnection = Symbol('endsWithConnection');
 /** A socket's ResponseParser. */
 const kParser = Symbol('parser');
 
+/** On a socket: what has the copy of this package that drives it give it up. Copies find each other's, as they may share an Agent. */
+const kGiveUp = Symbol.for('ferrohttp.giveUp');
+
 hide(kStage, kError, kResource, kEndsWithConnection);
 
 const requestError = diagnostics.channel('http.client.request.error');
@@ -189,6 +192,10 @@ function engage(req, socket) {
   if (conn?.attached) {
     if (socket[kLeniency] === lenient && socket[kMaxHeaderSize] === maxHeaderSize) return conn;
     if (conn.detach().length > 0) socket.destroy();
+  }
+  if (socket[kGiveUp] !== giveUp) {
+    socket[kGiveUp]?.(socket);
+    annotate(socket, kGiveUp, giveUp);
   }
   annotate(socket, kLeniency, lenient);
   annotate(socket, kMaxHeaderSize, maxHeaderSize);
@@ -485,6 +492,11 @@ function unwireUnlessTaken(req, socket) {
   if (socket._httpMessage && socket._httpMessage !== req) return;
   if (socket[kWiring] === WIRING.NONE) return;
   // Not parked by our Agent: whoever keeps it may give it to node:https, so it must be an ordinary socket.
+  giveUp(socket);
+}
+
+/** Makes a socket an ordinary one. @param {Socket} socket */
+function giveUp(socket) {
   unwire(socket);
   const conn = socket[kConnection];
   if (conn?.attached && !socket.destroyed && conn.detach().length > 0) socket.destroy();
