@@ -55,6 +55,8 @@ class RecordedConnection {
 
   cork() {}
 
+  letHeadGo() {}
+
   sendHead(text, framing) {
     this.framing = framing;
     this.put(text, 'latin1');

@@ -1,6 +1,5 @@
 'use strict';
 
-const { executionAsyncId } = require('node:async_hooks');
 const EventEmitter = require('node:events');
 const host = require('./internal/host');
 const { Stream, getDefaultHighWaterMark } = require('node:stream');
@@ -26,6 +25,8 @@ const {
   kHeldLength,
   kRejectNonStandardBodyWrites,
   kWritableFinished,
+  isTold,
+  settleEnded,
 } = require('./outgoing_body');
 const headerMethods = require('./outgoing_headers');
 const { KIND, kHighWaterMark, kSocket, kTurn, replay, send } = require('./send');
@@ -196,11 +197,12 @@ members.setTimeout = function setTimeout(msecs, callback) {
  */
 members.destroy = function destroy(error) {
   if (this.destroyed) return this;
-  // One that has been sent has no socket any more: Node sends at once, and lets go of the socket in a tick.
-  if (this.finished && this[kEndedIn] !== executionAsyncId()) this[kSocket]?.[kConnection]?.settleNow();
+  // One that has been told of has no socket any more.
+  const next = settleEnded(this);
   this.destroyed = true;
   this[kErrored] = error;
-  if (this[kSocket]) this[kSocket].destroy(error);
+  const socket = this[kSocket] ?? next;
+  if (socket) socket.destroy(error);
   else process.nextTick(emitClose, this);
   return this;
 };
@@ -386,6 +388,7 @@ defineInOrder(OutgoingMessage.prototype, members, host.OutgoingMessage.prototype
 
 module.exports = {
   hasOwnEmit,
+  isTold,
   kFinished,
   kHighWaterMark,
   kUniqueHeaders,

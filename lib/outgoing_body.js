@@ -1,6 +1,6 @@
 'use strict';
 
-const { executionAsyncId } = require('node:async_hooks');
+const { executionAsyncId, triggerAsyncId } = require('node:async_hooks');
 const process = require('node:process');
 const { isUint8Array } = require('node:util/types');
 
@@ -258,10 +258,11 @@ function endBody(msg, chunk, encoding, callback) {
   if (msg[kHeld] !== null) release(msg);
   // A callback wants to be called in the context it was given in; a message nobody listens to has none.
   const sent = callback ? (/** @type {any} */ err) => msg[kSent](err) : msg;
-  // What was sent before may have failed: that is to be told, though there is nothing to send now.
+  // With nothing left to send, what was sent before may have failed, which is to be told; and it does not wait for an empty part.
   const isSent = !chunk && msg._headerSent && !(msg._hasBody && msg.chunkedEncoding);
-  if (isSent && msg[kSocket]?.destroyed) process.nextTick(() => msg[kSent](null));
-  else send(msg, KIND.LAST, last, encoding, sent);
+  const isDone = isSent && (msg[kSocket]?.destroyed || holdsEmptyParts(msg));
+  if (isDone) process.nextTick(() => msg[kSent](null));
+  send(msg, KIND.LAST, last, encoding, isDone ? null : sent);
   if (msg[kCorked]) uncorkFully(msg);
   msg.finished = true;
   msg[kEndedIn] = executionAsyncId();
@@ -269,6 +270,15 @@ function endBody(msg, chunk, encoding, callback) {
   const socket = msg[kSocket];
   if (msg.outputData.length === 0 && socket && socket._httpMessage === msg) msg._finish();
   return msg;
+}
+
+/** @param {any} msg @returns {boolean} whether somebody waits for parts without bytes, which are all that is to be sent */
+function holdsEmptyParts(msg) {
+  const connection = msg[kSocket]?.[kConnection];
+  // A stream that is fed is not corked here.
+  if (!connection?.attached || (connection.corked ? connection.corkedLength > 0 : connection.driver !== 'fed'))
+    return false;
+  return !connection.marks.isEmpty && msg.writableLength === 0;
 }
 
 /** @param {any} msg */
@@ -280,10 +290,39 @@ function uncorkFully(msg) {
 }
 
 /**
+ * Node sends a message when it ends, and tells of it in a tick. One that nobody listens to is sent and told with its batch: now, if somebody asks behind
+ * that tick.
+ * @param {any} msg
+ * @returns {any} the socket of a response that Node would have given it by then, and that another has yet; or null
+ */
+function settleEnded(msg) {
+  if (!msg.finished || msg[kWritableFinished]) return null;
+  const socket = msg[kSocket];
+  const connection = socket?.[kConnection] ?? msg[kTurn];
+  // Where somebody listens it is told in that tick.
+  if (!connection?.attached || connection.marks.isHeard) return null;
+  const id = executionAsyncId();
+  if (id === msg[kEndedIn]) return null;
+  if (triggerAsyncId() === msg[kEndedIn]) {
+    // In a tick of the callback that has ended it. They come in the order in which they were asked for, and so do their numbers.
+    if (id < connection.marks.idOf(connection.socket._httpMessage)) return null;
+    // Ended while requests were read, it has its socket when the one before it is told, and is told a tick later.
+    if (!socket && msg[kEndedIn] === connection.resource.asyncId())
+      return connection.handler.isNext(msg) ? connection.socket : null;
+  }
+  connection.settleNow();
+  return null;
+}
+
+/** @param {any} msg @returns {boolean} whether it has been told that it was sent */
+const isTold = (msg) => msg[kWritableFinished] ?? msg.writableFinished;
+
+/**
  * @param {any} msg
  * @returns {boolean} whether all of an ended message is with the kernel; before Node 24, also without its having been told
  */
 function hasFinished(msg) {
+  settleEnded(msg);
   if (msg[kWritableFinished] || HOST_MAJOR >= 24) return msg[kWritableFinished];
   const socket = msg[kSocket];
   if (!msg.finished || msg.outputSize > 0) return false;
@@ -325,6 +364,7 @@ module.exports = {
   bodyMethods: { write, cork, uncork, end },
   callEndCallbacks,
   hasFinished,
+  isTold,
   kBytesWritten,
   kCorked,
   kEndCallbacks,
@@ -334,4 +374,5 @@ module.exports = {
   kHeldLength,
   kRejectNonStandardBodyWrites,
   kWritableFinished,
+  settleEnded,
 };

@@ -8,7 +8,14 @@ const { codes } = require('./errors');
 const { remembering } = require('./head');
 const { hide } = require('./inspect');
 const { annotate } = require('./internal/annotate');
-const { hasOwnEmit, kFinished, OutgoingMessage, validateHeaderName, validateHeaderValue } = require('./outgoing');
+const {
+  hasOwnEmit,
+  isTold,
+  kFinished,
+  OutgoingMessage,
+  validateHeaderName,
+  validateHeaderValue,
+} = require('./outgoing');
 const { validateInteger, validateLinkHeaderValue, validateObject } = require('./validators');
 
 const { STATUS_CODES } = host;
@@ -52,7 +59,7 @@ ServerResponse.prototype._finish = function _finish() {
  */
 function isBehindOneThatStays(res) {
   const holder = res[kServerConnection]?.socket._httpMessage;
-  return holder && holder !== res && holder.writableFinished;
+  return holder && holder !== res && isTold(holder);
 }
 
 /** The connection's own work comes before what 'finish' listeners do. Who has put an `emit` of his own there decides when that is. */

@@ -158,7 +158,10 @@ function toConnection(msg, connection, head, kind, data, encoding, callback) {
     return true;
   }
   if (head !== '') connection.sendHead(headAsSent(msg, head, kind, data, encoding), framingOf(msg), expectOf(msg));
-  if (empty && callback === null) return connection.owedDrain === null;
+  if (empty && callback === null) {
+    if (head !== '' && kind === KIND.RAW) connection.letHeadGo();
+    return connection.owedDrain === null;
+  }
   if (kind === KIND.BODY && msg._header !== null) return connection.sendBody(data, encoding, callback);
   return connection.sendRaw(data, encoding, callback);
 }

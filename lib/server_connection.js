@@ -18,7 +18,7 @@ const { complete, dumpUnread, isUntouched, kDetachAbortSignal, pushBody, setRequ
 const { kIoThreads } = require('./io_threads');
 const { annotate } = require('./internal/annotate');
 const { Connection, HEAD } = require('./internal/connection');
-const { hasOwnEmit, kFinished, kUniqueHeaders } = require('./outgoing');
+const { hasOwnEmit, isTold, kFinished, kUniqueHeaders } = require('./outgoing');
 const { emitClose, kServerConnection, onServerResponseClose } = require('./response');
 const { kTurn } = require('./send');
 const { listen, socketOnError, unlisten, unlistenFlow } = require('./server_socket');
@@ -251,10 +251,16 @@ class ServerConnection {
     const { conn, socket, waiting } = this;
     const before = waiting.length > 0 ? waiting[waiting.length - 1] : current;
     // Who has the socket, and is finished, was not let go of: somebody has thrown.
-    const isFree = !before._last && !hasOwnEmit(before) && !current.writableFinished;
+    const isFree = !before._last && !hasOwnEmit(before) && !isTold(current);
     const hasSent = isFree && before.finished && before.outputData.length === 0;
-    if (hasSent && socket.writable) res[kTurn] = conn;
+    // A stream would be written to one message at a time in any case.
+    if (hasSent && socket.writable && conn.driver !== 'fed') res[kTurn] = conn;
     waiting.push(res);
+  }
+
+  /** Whether a response has the socket as soon as the one that is sent has been told of. @param {any} res */
+  isNext(res) {
+    return this.waiting[0] === res && this.socket._httpMessage?.finished === true;
   }
 
   /** @param {any} req */

@@ -2,17 +2,18 @@
 
 // One HTTP connection as the classes see it: a transport that the engine has taken over, its events and its commands.
 
+const { constants } = require('node:os');
 const process = require('node:process');
 const { COMMAND, EVENT, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
 const { annotate, kConnection } = require('./annotate');
 const { checkTimeouts } = require('./deadlines');
-const { THROWN, onEvent, tellParseError } = require('./events');
+const { THROWN, onEvent, systemError, tellParseError } = require('./events');
 const { Fed } = require('./fed');
 const { isPlain } = require('./handle');
 const { Never } = require('./later');
 const { Local } = require('./local');
 const { Pending } = require('./pending');
-const { Sending } = require('./sending');
+const { Sending, callInTick } = require('./sending');
 const { Threads } = require('./threads');
 const ring = require('./ring');
 
@@ -44,6 +45,9 @@ function chosenDriver() {
  */
 
 /** A server connection's deadlines in milliseconds, 0 for none: headers, request, keep-alive. @typedef {[number, number, number]} Timeouts */
+
+/** As libuv fails a write whose handle has closed. */
+const CANCELLED = constants.errno.ECANCELED;
 
 /** @type {Timeouts} */
 const NO_TIMEOUTS = [0, 0, 0];
@@ -347,23 +351,28 @@ class Connection extends Sending {
     return unread;
   }
 
-  /** The socket closes: what was not sent is lost, and who waits for it hears so. */
-  letGo() {
-    const { marks, socket } = this;
+  /**
+   * The socket closes: what was not sent is lost, and who waits for it hears so.
+   * @param {boolean} [isClosing] what is corked is lost too
+   */
+  letGo(isClosing = this.socket.destroyed) {
+    const { marks } = this;
     this.later?.tell();
     if (this.transport === null) return;
     this.lingers = this.role === ROLE.CLIENT;
-    if (!socket.destroyed) this.uncork();
+    if (!isClosing) this.uncork();
+    const lost = this.takeCorked();
     ring.flush();
     this.handler.onLetGo?.(this);
-    if (marks.isEmpty) {
-      this.release();
-      return;
+    const isLent = this.transport instanceof Local;
+    if (isLent && !marks.isEmpty) {
+      callInTick(marks.takeReached(ring.figure(this, TABLE.SENT)), null);
+      const cancelled = marks.take();
+      // What the kernel has not taken is cancelled when the handle has closed: behind the stream's 'error'.
+      if (!cancelled.isEmpty) process.nextTick(() => cancelled.tellAll(systemError(CANCELLED, 'write')));
     }
-    const sent = this.transport instanceof Local ? marks.takeReached(ring.figure(this, TABLE.SENT)) : null;
     this.release();
-    if (sent !== null && !sent.isEmpty) process.nextTick(() => sent.tellAll(null));
-    this.failMarks();
+    this.failMarks(isLent ? lost : marks.take());
   }
 
   /** The socket's handle has another owner. */

@@ -176,4 +176,4 @@ function parseError(text, bytesParsed, rawPacket) {
   return rawPacket === null ? error : Object.assign(error, { rawPacket });
 }
 
-module.exports = { THROWN, copy, onEvent, parseError, tellDrain, tellParseError, tellTimeout };
+module.exports = { THROWN, copy, onEvent, parseError, systemError, tellDrain, tellParseError, tellTimeout };

@@ -4,6 +4,7 @@
 
 const { AsyncResource } = require('node:async_hooks');
 const { Readable } = require('node:stream');
+const { ERR_STREAM_DESTROYED } = require('../errors').codes;
 const { annotate } = require('./annotate');
 const { now } = require('./clock');
 const { watchOwner } = require('./handle');
@@ -54,6 +55,8 @@ class Fed {
     if (!this.connection.isWatched) this.connection.socketWrite = this.cover(socket, 'write');
     if ('bytesWritten' in socket)
       Object.defineProperty(socket, 'bytesWritten', { configurable: true, get: bytesWritten });
+    if ('writableLength' in socket && !Object.hasOwn(socket, 'writableLength'))
+      Object.defineProperty(socket, 'writableLength', { configurable: true, get: writableLength });
     annotate(socket, kFed, this);
     if (socket._handle) {
       this.unwatch = watchOwner(socket._handle, () => {
@@ -90,8 +93,9 @@ class Fed {
     this.unwatch();
     socket.removeListener('close', this.connection.onSocketClose);
     if (this.reads !== READS.DATA) delete socket.push;
-    if (socket[kFed] === this && Object.getOwnPropertyDescriptor(socket, 'bytesWritten')?.get === bytesWritten) {
-      delete socket.bytesWritten;
+    if (socket[kFed] === this) {
+      if (Object.getOwnPropertyDescriptor(socket, 'bytesWritten')?.get === bytesWritten) delete socket.bytesWritten;
+      if (this.showsLength) delete socket.writableLength;
     }
     socket.removeListener('data', this.onData);
     for (const [name, { own, over, method }] of this.covered) {
@@ -158,6 +162,17 @@ class Fed {
     if (this.reads === READS.HANDLE) this.connection.later = new Later(this.connection);
   }
 
+  /** The socket's `writableLength` is ours. */
+  get showsLength() {
+    return Object.getOwnPropertyDescriptor(this.connection.socket, 'writableLength')?.get === writableLength;
+  }
+
+  /** Bytes that the stream itself holds. @returns {number} */
+  get streamLength() {
+    const { socket } = this.connection;
+    return this.showsLength ? streamLength(socket) : (socket.writableLength ?? 0);
+  }
+
   /** What has been written goes to the stream later, in a tick or a batch that another connection may have asked for. */
   writeInThisContext() {
     this.writer ??= new AsyncResource('HTTPOUTGOINGMESSAGE', MANUAL);
@@ -171,6 +186,9 @@ class Fed {
   /** Writes to the stream in the context of whoever waited first to have it written: there Node corks it, and uncorks it in a tick. */
   settle() {
     const { connection } = this;
+    const { socket } = connection;
+    // A stream that is destroyed fails what it has corked first of all.
+    if (socket.destroyed) connection.marks.take().callAll(socket.errored ?? new ERR_STREAM_DESTROYED('write'));
     if (this.writer === null) this.write();
     else this.writer.runInAsyncScope(this.write, this);
     // Here and not in `write`, which may be in the midst of a message's end: a stream tells of it in a tick.
@@ -191,7 +209,7 @@ class Fed {
       const marks = connection.marks.take();
       const { socket } = connection;
       // Behind what the stream has yet, also where there are no bytes.
-      if (output.length === 0 && !(socket.writableLength > 0)) marks.tellAll(null);
+      if (output.length === 0 && !(this.streamLength > 0)) marks.tellAll(null);
       else {
         const tell = (/** @type {any} */ error) => {
           if (connection.writtenAt < Number.POSITIVE_INFINITY) connection.writtenAt = now();
@@ -224,6 +242,17 @@ function isConsumable({ role, socket }) {
 function bytesWritten() {
   this[kFed].connection.flush();
   return Reflect.get(Object.getPrototypeOf(this), 'bytesWritten', this);
+}
+
+/** What a stream of the socket's kind says. @param {any} socket @returns {number} */
+function streamLength(socket) {
+  return Reflect.get(Object.getPrototypeOf(socket), 'writableLength', socket);
+}
+
+/** Counts what the engine holds for the stream: it would be corked there. @this {any} the socket */
+function writableLength() {
+  const { connection } = this[kFed];
+  return connection.transport === this[kFed] ? connection.writableLength : streamLength(this);
 }
 
 module.exports = { Fed };

@@ -172,8 +172,7 @@ class Local {
 
   onClose() {
     this.isClosing = true;
-    this.connection.loseCorked();
-    this.connection.letGo();
+    this.connection.letGo(true);
   }
 
   onTaken() {
@@ -295,7 +294,7 @@ const WRITABLE_LENGTH = {
   configurable: true,
   /** The stream's own, and what waits in the engine. @this {any} */
   get() {
-    return this._writableState.length + (borrower(this)?.connection.writableLength ?? 0);
+    return borrower(this)?.connection.unsentLength ?? this._writableState.length;
   },
 };
 

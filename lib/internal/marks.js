@@ -87,6 +87,12 @@ class Marks {
     return true;
   }
 
+  /** The asynchronous id of who waits, 0: he does not. @param {Sent} sent */
+  idOf(sent) {
+    for (let mark = this.first; mark !== null; mark = mark.next) if (mark.sent === sent) return mark.asyncId();
+    return 0;
+  }
+
   /** @param {Mark} mark */
   append(mark) {
     if (this.last === null) this.first = mark;
@@ -132,6 +138,21 @@ class Marks {
       this.told++;
       taken.append(mark);
     }
+    return taken;
+  }
+
+  /** Those behind one of them, all when he waits no more, to be told by somebody else. @param {Mark | null} mark */
+  takeBehind(mark) {
+    const taken = new Marks();
+    taken.ticks = this.ticks;
+    let last = this.first;
+    while (last !== null && last !== mark) last = last.next;
+    if (last === null) return this.take();
+    if (last.next === null) return taken;
+    taken.first = last.next;
+    taken.last = this.last;
+    last.next = null;
+    this.last = last;
     return taken;
   }
 

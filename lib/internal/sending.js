@@ -23,6 +23,8 @@ const { write: STREAM_WRITE } = Duplex.prototype;
 
 /** @typedef {import('./marks').Sent | null | undefined} Sent */
 
+/** @typedef {InstanceType<typeof Marks>} Waiting */
+
 /** What moves a connection's bytes: a Local, a Fed or a Pending. @typedef {{ start(): void, stop(): void, settle(): void }} Transport */
 
 /** What a corked connection was given. @typedef {{ kindAndFlags: number, data: string | Uint8Array, encoding: any, size: number }} Piece */
@@ -64,6 +66,8 @@ class Sending {
     this.corked = null;
     /** Bytes of that. */
     this.corkedLength = 0;
+    /** Who waited last for what was written before. @type {Waiting['last']} */
+    this.corkedBehind = null;
     /** Milliseconds, 0: none. */
     this.keepAliveTimeout = 0;
   }
@@ -77,6 +81,11 @@ class Sending {
   sendHead(text, framing, expect) {
     this.isChunked = framing === FRAMING.CHUNKED;
     this.write(COMMAND.MESSAGE_HEAD | this.choices(framing, expect), text, 'latin1', null);
+  }
+
+  /** The head goes by itself: a stream is written to at once, as by Node. Elsewhere it goes with the batch or in a tick. */
+  letHeadGo() {
+    if (this.transport instanceof Fed) this.flush();
   }
 
   /**
@@ -96,6 +105,7 @@ class Sending {
   cork() {
     if (this.corked !== null || this.transport === null || this.transport instanceof Fed) return;
     this.corked = [];
+    this.corkedBehind = this.marks.last;
     process.nextTick(uncork, this);
   }
 
@@ -126,6 +136,14 @@ class Sending {
   loseCorked() {
     this.corked = null;
     this.corkedLength = 0;
+    this.corkedBehind = null;
+  }
+
+  /** The same. @returns {Waiting} who waits for it */
+  takeCorked() {
+    const lost = this.corked === null ? new Marks() : this.marks.takeBehind(this.corkedBehind);
+    this.loseCorked();
+    return lost;
   }
 
   /** Keeps what is written while the connection is corked. @param {Sent} sent */
@@ -248,13 +266,15 @@ class Sending {
     if (this.transport === null) return this.socket.writableLength ?? 0;
     const written = this.corkedLength + (this.epoch === ring.epoch() ? this.unflushed : 0);
     const queued = ring.figure(this, TABLE.QUEUED) + written;
-    return this.transport instanceof Fed ? queued + (this.socket.writableLength ?? 0) : queued;
+    return this.transport instanceof Fed ? queued + this.transport.streamLength : queued;
   }
 
   /** The same, and what the socket's own stream holds, as while it is corked. */
   get unsentLength() {
-    const { socket, transport, writableLength } = this;
-    return transport instanceof Local ? writableLength + socket._writableState.length : writableLength;
+    if (!(this.transport instanceof Local)) return this.writableLength;
+    // Node gives the kernel at once what is not corked.
+    if (this.hasUnflushed) ring.flush();
+    return this.writableLength + this.socket._writableState.length;
   }
 
   /** Whether something was written that the engine has not got, be it without bytes that are counted, as the end of a chunked message. */
@@ -264,7 +284,7 @@ class Sending {
 
   /** Milliseconds since the socket's stream has written what it was given, 0: it has not; Infinity: it was given nothing. Of the rest the engine knows. */
   get sinceWritten() {
-    const isWriting = this.transport instanceof Fed && this.socket.writableLength > 0;
+    const isWriting = this.transport instanceof Fed && this.transport.streamLength > 0;
     return isWriting ? 0 : Math.max(0, now() - this.writtenAt);
   }
 
@@ -317,15 +337,14 @@ class Sending {
   refuse(sent) {
     if (sent != null) {
       this.marks.add(sent);
-      this.failMarks();
+      this.failMarks(this.marks.take());
     }
     return false;
   }
 
-  /** Those who wait for bytes that will not be sent hear so, as from a destroyed stream. */
-  failMarks() {
-    const marks = this.marks.take();
-    if (!marks.isEmpty) process.nextTick(() => marks.tellAll(new ERR_STREAM_DESTROYED('write')));
+  /** Those who wait for bytes that will not be sent hear so, as from a destroyed stream: before its 'error'. @param {Waiting} marks */
+  failMarks(marks) {
+    callInTick(marks, this.socket.errored ?? new ERR_STREAM_DESTROYED('write'));
   }
 
   /**
@@ -439,4 +458,9 @@ function isLargeBody(kind, data) {
   return kind === COMMAND.BODY && typeof data !== 'string' && data.byteLength >= LARGE;
 }
 
-module.exports = { Sending };
+/** @param {Waiting} marks @param {Error | null} error */
+function callInTick(marks, error) {
+  if (!marks.isEmpty) process.nextTick(() => marks.callAll(error));
+}
+
+module.exports = { Sending, callInTick };
