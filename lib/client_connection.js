@@ -8,10 +8,25 @@ const { Connection, kConnection, HEAD } = require('./internal/connection');
 const ring = require('./internal/ring');
 const { expectOf } = require('./send');
 const { ConnResetException } = require('./errors');
-const { kNeedDrain, kSkipPendingData, leniency } = require('./common');
+const { kSkipPendingData, leniency } = require('./common');
 const { hide } = require('./inspect');
 const { annotate } = require('./internal/annotate');
 const { listenForTimeout, onResponseTimeout, stopListeningForTimeout } = require('./client_timeouts');
+const {
+  STAGE,
+  close,
+  dropParser,
+  emitError,
+  hearErrors,
+  isHeard,
+  kEndsWithConnection,
+  kResource,
+  kStage,
+  listen,
+  onSocketClose,
+  onSocketEnd,
+  unlisten,
+} = require('./client_socket');
 const { complete, IncomingMessage, kDetachAbortSignal, pushBody, setResponseHead } = require('./incoming');
 
 /**
@@ -19,67 +34,23 @@ const { complete, IncomingMessage, kDetachAbortSignal, pushBody, setResponseHead
  * One handler and one set of listeners serve all requests; a socket's current one is socket._httpMessage, as in Node.
  */
 
-/** Where a request stands with its socket. */
-const STAGE = Object.freeze({
-  /** None yet, or given and not yet taken up. */
-  WAITING: 0,
-  /** The socket's bytes are this request's. */
-  ATTACHED: 1,
-  /** The response has ended and the socket is on its way back to the Agent. */
-  RELEASED: 2,
-  /** The socket is the user's ('upgrade', 'connect'). */
-  SURRENDERED: 3,
-});
-
-/** Which of our listeners a socket has. */
-const WIRING = Object.freeze({ NONE: 0, ERROR: 1, ALL: 2 });
-
-/** A request's STAGE. */
-const kStage = Symbol('stage');
 /** What destroy() was given. */
 const kError = Symbol('error');
-/** A request's AsyncResource: its events run in the context that it was made in, whoever used the socket before. */
-const kResource = Symbol('resource');
-/** A socket's WIRING. */
-const kWiring = Symbol('wiring');
 /** What a socket's connection was attached with, to see whether it suits the next request. */
 const kLeniency = Symbol('leniency');
 const kMaxHeaderSize = Symbol('maxHeaderSize');
-/** On a response: its socket has closed, by which the peer has ended the body. */
-const kEndsWithConnection = Symbol('endsWithConnection');
 /** A socket's ResponseParser. */
 const kParser = Symbol('parser');
 
 /** On a socket: what has the copy of this package that drives it give it up. Copies find each other's, as they may share an Agent. */
 const kGiveUp = Symbol.for('ferrohttp.giveUp');
 
-hide(kStage, kError, kResource, kEndsWithConnection);
+hide(kError);
 
-const requestError = diagnostics.channel('http.client.request.error');
 const responseFinish = diagnostics.channel('http.client.response.finish');
 
 /** @typedef {import('node:net').Socket & Record<PropertyKey, any>} Socket */
 /** @typedef {any} ClientRequest */
-
-/**
- * @param {ClientRequest} request
- * @param {Error} error
- */
-function emitError(request, error) {
-  if (requestError.hasSubscribers) requestError.publish({ request, error });
-  request.emit('error', error);
-}
-
-/**
- * The error of a connection that ended too soon; told once per socket.
- * @param {ClientRequest} req
- * @param {Socket} socket
- */
-function emitHangUp(req, socket) {
-  if (socket._hadError) return;
-  socket._hadError = true;
-  emitError(req, new ConnResetException('socket hang up'));
-}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Coming together
@@ -94,10 +65,7 @@ function assignSocket(req, socket, err) {
   if (socket && !err) {
     socket._httpMessage = req;
     // The socket may fail before the next tick.
-    if (!socket[kWiring]) {
-      annotate(socket, kWiring, WIRING.ERROR);
-      socket.on('error', onSocketError);
-    }
+    hearErrors(socket);
   }
   process.nextTick(takeUpSocket, req, socket, err);
 }
@@ -147,16 +115,6 @@ function closeUnsent(req, socket, err) {
 }
 
 /**
- * The request's last event.
- * @param {ClientRequest} req
- */
-function close(req) {
-  req._closed = true;
-  req.emit('close');
-  req[kResource].emitDestroy();
-}
-
-/**
  * @param {ClientRequest} req
  * @param {Socket} socket
  */
@@ -172,11 +130,7 @@ function attach(req, socket) {
     conn.resource = req[kResource];
     conn.expectResponse(expectOf(req));
   }
-  if (socket[kWiring] === WIRING.ALL) return;
-  socket[kWiring] = WIRING.ALL;
-  socket.on('end', onSocketEnd);
-  socket.on('close', onSocketClose);
-  socket.on('drain', onSocketDrain);
+  listen(socket);
 }
 
 /**
@@ -362,16 +316,6 @@ class ResponseParser {
 }
 
 /**
- * The response has been read, or never will be.
- * @param {ClientRequest} req
- * @param {Socket} socket
- */
-function dropParser(req, socket) {
-  req.parser = null;
-  socket.parser = null;
-}
-
-/**
  * Throws a response away. Unread, it would hold up its connection for ever; and its 'end' must come, to free the socket.
  * @param {any} res
  */
@@ -421,7 +365,7 @@ function surrender(conn, req, res) {
   const head = conn.detach();
   dropParser(req, socket);
   socket.emit('agentRemove');
-  unwire(socket);
+  unlisten(socket);
   socket._httpMessage = null;
   socket.readableFlowing = null;
   req.emit(event, res, socket, head);
@@ -490,14 +434,14 @@ function emitFree(req, socket) {
  */
 function unwireUnlessTaken(req, socket) {
   if (socket._httpMessage && socket._httpMessage !== req) return;
-  if (socket[kWiring] === WIRING.NONE) return;
+  if (!isHeard(socket)) return;
   // Not parked by our Agent: whoever keeps it may give it to node:https, so it must be an ordinary socket.
   giveUp(socket);
 }
 
 /** Makes a socket an ordinary one. @param {Socket} socket */
 function giveUp(socket) {
-  unwire(socket);
+  unlisten(socket);
   const conn = socket[kConnection];
   if (conn?.attached && !socket.destroyed && conn.detach().length > 0) socket.destroy();
 }
@@ -508,7 +452,7 @@ function giveUp(socket) {
  * @returns {boolean} whether it is clean: no byte was received that no request asked for
  */
 function parkSocket(socket) {
-  unwire(socket);
+  unlisten(socket);
   socket[kConnection]?.rest();
   return !(socket.readableLength > 0);
 }
@@ -527,88 +471,6 @@ function isFit(socket) {
   const fd = socket._handle?.fd;
   // What comes on an encrypted one may be TLS's own.
   return !(fd >= 0) || socket.encrypted || ring.engine.isQuiet(fd, conn?.attached ? conn.slot : -1);
-}
-
-/** @param {Socket} socket */
-function unwire(socket) {
-  socket.removeListener('error', onSocketError);
-  if (socket[kWiring] === WIRING.ALL) {
-    socket.removeListener('end', onSocketEnd);
-    socket.removeListener('close', onSocketClose);
-    socket.removeListener('drain', onSocketDrain);
-  }
-  socket[kWiring] = WIRING.NONE;
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// The socket's events
-
-/**
- * @this {Socket}
- * @param {Error} err
- */
-function onSocketError(err) {
-  const req = this._httpMessage;
-  if (req && req[kStage] !== STAGE.RELEASED) {
-    this._hadError = true;
-    emitError(req, err);
-    endWithConnection(req, this);
-  }
-  this.removeListener('end', onSocketEnd);
-  this.destroy();
-}
-
-/**
- * A body that ends with its connection is complete by now, however that has ended.
- * @param {ClientRequest} req
- * @param {Socket} socket
- */
-function endWithConnection(req, socket) {
-  socket[kConnection]?.finish();
-  const { res } = req;
-  if (!res?.[kEndsWithConnection] || res.complete) return;
-  complete(res, '');
-  dropParser(req, socket);
-}
-
-/** @this {Socket} */
-function onSocketEnd() {
-  const req = this._httpMessage;
-  if (req?.[kStage] === STAGE.ATTACHED) {
-    if (!req.res) emitHangUp(req, this);
-    // What it cuts off is told when the socket closes.
-    this[kConnection]?.finish();
-  }
-  this.destroy();
-}
-
-/** @this {Socket} */
-function onSocketClose() {
-  const req = this._httpMessage;
-  if (req?.[kStage] !== STAGE.ATTACHED) return;
-  const { res } = req;
-  req[kStage] = STAGE.RELEASED;
-  req.destroyed = true;
-  dropParser(req, this);
-  if (res) {
-    if (!res.complete) res.destroy(new ConnResetException('aborted'));
-    close(req);
-    if (!res.aborted && res.readable) res.push(null);
-    endWithConnection(req, this);
-  } else {
-    emitHangUp(req, this);
-    close(req);
-  }
-  req.outputData.length = 0;
-}
-
-/** @this {Socket} */
-function onSocketDrain() {
-  const req = this._httpMessage;
-  if (req && !req.finished && req[kNeedDrain]) {
-    req[kNeedDrain] = false;
-    req.emit('drain');
-  }
 }
 
 module.exports = {

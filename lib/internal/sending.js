@@ -139,9 +139,10 @@ class Sending {
     this.corkedBehind = null;
   }
 
-  /** The same. @returns {Waiting} who waits for it */
+  /** The same. @returns {Waiting | null} who waits for it */
   takeCorked() {
-    const lost = this.corked === null ? new Marks() : this.marks.takeBehind(this.corkedBehind);
+    if (this.corked === null) return null;
+    const lost = this.marks.takeBehind(this.corkedBehind);
     this.loseCorked();
     return lost;
   }
@@ -342,9 +343,9 @@ class Sending {
     return false;
   }
 
-  /** Those who wait for bytes that will not be sent hear so, as from a destroyed stream: before its 'error'. @param {Waiting} marks */
+  /** Those who wait for bytes that will not be sent hear so, as from a destroyed stream: before its 'error'. @param {Waiting | null} marks */
   failMarks(marks) {
-    callInTick(marks, this.socket.errored ?? new ERR_STREAM_DESTROYED('write'));
+    if (marks !== null && !marks.isEmpty) callInTick(marks, this.socket.errored ?? new ERR_STREAM_DESTROYED('write'));
   }
 
   /**
