@@ -19,7 +19,7 @@ const ring = require('./ring');
 
 const DRIVERS = ['auto', 'local', 'threads', 'fed'];
 const DRIVER = chosenDriver();
-const FED_ONLY = DRIVER === 'fed' || !ring.engine.hasLocalDriver;
+const FED_ONLY = DRIVER === 'fed' || !ring.engine.hasLocalDriver();
 
 /** I/O threads for the connections of those who did not ask for any; 0: the local driver. */
 const IO_THREADS = DRIVER === 'threads' ? 1 : 0;

@@ -6,7 +6,7 @@ const path = require('node:path');
 
 const SUFFIXES = { linux: ['-gnu', '-musl'], win32: ['-msvc'], darwin: [''] };
 
-/** @returns {{ Engine: any }} */
+/** @returns {{ startEngine: Function }} */
 function load() {
   const { platform, arch } = process;
   const causes = [];

@@ -7,7 +7,7 @@ const process = require('node:process');
 const { now } = require('./clock');
 const { COMMAND, EVENT, RECORD, RING, ROLE, TABLE, TRANSPORT } = require('./layout');
 const { endTheirTick, tellInTick } = require('./marks');
-const { Engine } = require('./native');
+const { startEngine } = require('./native');
 const { AWAY, Slabs, VIEW_MIN } = require('./slabs');
 const { EAGER_TURNS, SLOW, isEager, isInTime, noticeSlow } = require('./slow');
 
@@ -30,7 +30,8 @@ const connections = [];
 /** Connections that want to hear what became of their output. */
 let awaiting = [];
 
-const engine = new Engine(mayAbort() ? drainUncaught : drain, events, commands, table.buffer);
+// Copied: V8 keeps an object that native code has filled as a dictionary, and would look each function up by name where it is called.
+const engine = { ...startEngine(mayAbort() ? drainUncaught : drain, events, commands, table.buffer) };
 const slabs = new Slabs(engine);
 
 /** Bytes of commands written and not applied. */

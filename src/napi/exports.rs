@@ -1,6 +1,7 @@
 //! What JavaScript sees. Each call finds the engine free: JavaScript runs only while no Rust frame holds it.
 
 use super::callback::{attempt, uncaught};
+use super::calls::{self, call};
 use super::env::Environment;
 use crate::engine::deadlines::timeouts;
 use crate::engine::{Attach, Engine, Misuse};
@@ -57,37 +58,85 @@ impl From<Misuse> for Error {
     }
 }
 
-/// The engine of one environment.
-#[napi(js_name = "Engine")]
+/// The engine of one environment, as its functions have it.
 pub struct JsEngine {
+    env: Env,
     environment: Rc<Environment>,
     /// What pins the slabs, by number.
     slabs: RefCell<Vec<sys::napi_ref>>,
 }
 
-#[napi]
-impl JsEngine {
-    /// `drain` is called with nothing when there are events to read.
-    #[napi(constructor, catch_unwind)]
-    pub fn new(
-        env: Env,
-        drain: Function<'_, (), ()>,
-        events: ArrayBuffer<'_>,
-        commands: ArrayBuffer<'_>,
-        table: ArrayBuffer<'_>,
-    ) -> Result<Self> {
-        let engine = Engine::new(
-            memory(&env, &events)?,
-            memory(&env, &commands)?,
-            memory(&env, &table)?,
-        )
-        .map_err(|error| Error::from_reason(format!("ferrohttp: {error}")))?;
-        Ok(Self {
-            environment: Environment::start(env.raw(), engine, drain.raw())?,
-            slabs: RefCell::default(),
-        })
-    }
+/// Starts an engine on the calling environment: an object with a function for each method of [`JsEngine`]. `drain` is called with nothing when there are
+/// events to read.
+///
+/// # Errors
+/// What the kernel, Node-API or libuv said.
+#[napi(catch_unwind)]
+// Not expect: napi's own copy of the attribute would find nothing.
+#[cfg_attr(test, allow(dead_code, reason = "a test registers no module"))]
+pub fn start_engine<'a>(
+    env: &'a Env,
+    drain: Function<'_, (), ()>,
+    events: ArrayBuffer<'_>,
+    commands: ArrayBuffer<'_>,
+    table: ArrayBuffer<'_>,
+) -> Result<Object<'a>> {
+    let engine = Engine::new(
+        memory(env, &events)?,
+        memory(env, &commands)?,
+        memory(env, &table)?,
+    )
+    .map_err(|error| Error::from_reason(format!("ferrohttp: {error}")))?;
+    let engine = Rc::new(JsEngine {
+        env: *env,
+        environment: Environment::start(env.raw(), engine, drain.raw())?,
+        slabs: RefCell::default(),
+    });
+    calls::functions(env, &engine, CALLS)
+}
 
+/// The methods that JavaScript calls, and which arguments they take.
+const CALLS: &[(&str, calls::Callback)] = &[
+    call!(uncaught(0)),
+    call!(attempt(0)),
+    call!(has_local_driver()),
+    call!(attach(0, 1, 2, 3, 4, 5, 6, 7)),
+    call!(attach_to_thread(0, 1, 2, 3, 4, 5, 6, 7)),
+    call!(bind_to_thread(0, 1, 2)),
+    call!(send_now(0)),
+    call!(send_all_now()),
+    call!(reset(0)),
+    call!(drop_output(0)),
+    call!(lend_slab(0, 1)),
+    call!(grow_table(0)),
+    call!(bind(0, 1)),
+    call!(unbind(0)),
+    call!(release(0)),
+    call!(take_unread(0)),
+    call!(take_output(0)),
+    call!(take_large()),
+    call!(feed(0, 1)),
+    call!(finish(0)),
+    call!(set_aside(0)),
+    call!(open_parser(0, 1, 2)),
+    call!(parse(0, 1)),
+    call!(go_on(0, 1)),
+    call!(finish_parser(0)),
+    call!(take_large_aside()),
+    call!(flush(0, 1)),
+    call!(flush_with(0, 1, 2, 3, 4)),
+    call!(run()),
+    call!(put_end_off(0)),
+    call!(ends_with_connection(0)),
+    call!(is_idle(0)),
+    call!(set_timeouts(0, 1, 2, 3)),
+    call!(check_timeout(0, 1)),
+    call!(set_referenced(0)),
+    call!(is_quiet(0, 1)),
+    call!(stats()),
+];
+
+impl JsEngine {
     fn engine(&self) -> Result<RefMut<'_, Engine>> {
         let mut engine = self
             .environment
@@ -99,30 +148,27 @@ impl JsEngine {
     }
 
     /// Has what `drain` was thrown go to `'uncaughtException'`.
-    #[napi(catch_unwind)]
-    pub fn uncaught(&self, env: Env, error: Unknown<'_>) -> Result<()> {
-        uncaught(env.raw(), error.raw())
+    fn uncaught(&self, error: Unknown<'_>) -> Result<()> {
+        uncaught(self.env.raw(), error.raw())
     }
 
     /// Calls `work`, within `drain`, and has what it throws go to `'uncaughtException'`; false when it threw.
-    #[napi(catch_unwind)]
-    pub fn attempt(&self, env: Env, work: Unknown<'_>) -> Result<bool> {
+    fn attempt(&self, work: Unknown<'_>) -> Result<bool> {
         self.engine()?;
-        attempt(env.raw(), work.raw())
+        attempt(self.env.raw(), work.raw())
     }
 
     /// Whether descriptors can be borrowed on this platform.
-    #[napi(getter, catch_unwind)]
-    pub fn has_local_driver(&self) -> bool {
-        self.environment.has_local_driver()
+    fn has_local_driver(&self) -> Result<bool> {
+        Ok(self.environment.has_local_driver())
     }
 
-    /// Takes over a connection; its slot, or minus the errno of what went wrong. Deadlines in milliseconds, 0 for none. They come one by one: an
-    /// object would cost a call for each of its properties.
-    #[napi(catch_unwind)]
-    // Not expect: napi's own copy of the attribute would find nothing.
-    #[allow(clippy::too_many_arguments)]
-    pub fn attach(
+    /// Takes over a connection; its slot, or minus the errno of what went wrong. Deadlines in milliseconds, 0 for none.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an object would cost a call for each of its properties"
+    )]
+    fn attach(
         &self,
         role: u32,
         transport: u32,
@@ -149,10 +195,11 @@ impl JsEngine {
     }
 
     /// The same for one of the first `threads` I/O threads.
-    #[napi(catch_unwind)]
-    // Not expect: napi's own copy of the attribute would find nothing.
-    #[allow(clippy::too_many_arguments)]
-    pub fn attach_to_thread(
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an object would cost a call for each of its properties"
+    )]
+    fn attach_to_thread(
         &self,
         role: u32,
         fd: i32,
@@ -176,47 +223,41 @@ impl JsEngine {
     }
 
     /// Binds a pending connection to its connected socket, for one of the first `threads` I/O threads; 0, or minus the errno.
-    #[napi(catch_unwind)]
-    pub fn bind_to_thread(&self, slot: u32, fd: i32, threads: u32) -> Result<i32> {
+    fn bind_to_thread(&self, slot: u32, fd: i32, threads: u32) -> Result<i32> {
         let bound = self.engine()?.bind_to_thread(slot, fd, threads as usize);
         Ok(bound.map_or_else(errno, |()| 0))
     }
 
     /// Sends what is queued of an I/O thread's connection on this thread, before something happens to its socket.
-    #[napi(catch_unwind)]
-    pub fn send_now(&self, slot: u32) -> Result<()> {
+    fn send_now(&self, slot: u32) -> Result<()> {
         self.engine()?.send_now(slot);
         Ok(())
     }
 
     /// The same for all connections, before the process exits: those whose peers read slowly are waited for, but not for long.
-    #[napi(catch_unwind)]
-    pub fn send_all_now(&self) -> Result<()> {
+    fn send_all_now(&self) -> Result<()> {
         self.engine()?.send_all_now();
         Ok(())
     }
 
     /// Resets an I/O thread's connection.
-    #[napi(catch_unwind)]
-    pub fn reset(&self, slot: u32) -> Result<()> {
+    fn reset(&self, slot: u32) -> Result<()> {
         self.engine()?.reset(slot);
         Ok(())
     }
 
     /// Drops what is queued of an I/O thread's connection, before its descriptor goes to another process.
-    #[napi(catch_unwind)]
-    pub fn drop_output(&self, slot: u32) -> Result<()> {
+    fn drop_output(&self, slot: u32) -> Result<()> {
         self.engine()?.drop_output(slot);
         Ok(())
     }
 
     /// Lends memory to receive into, in the place of the slab that had this number, which a record has given away. True: more are
     /// needed.
-    #[napi(catch_unwind)]
-    pub fn lend_slab(&self, env: Env, number: u32, slab: ArrayBuffer<'_>) -> Result<bool> {
+    fn lend_slab(&self, number: u32, slab: ArrayBuffer<'_>) -> Result<bool> {
         // Before there is a reference that a busy engine would leave behind.
         let engine = self.engine()?;
-        let (memory, reference) = pin(&env, &slab)?;
+        let (memory, reference) = pin(&self.env, &slab)?;
         let needs_more = engine.lend_slab(number, memory);
         let mut slabs = self.slabs.borrow_mut();
         let number = number as usize;
@@ -226,52 +267,45 @@ impl JsEngine {
         let last = std::mem::replace(&mut slabs[number], reference);
         if !last.is_null() {
             // SAFETY: made by `pin` in this environment, and deleted once: it has just been replaced. The engine has let go of its slab.
-            check_status!(unsafe { sys::napi_delete_reference(env.raw(), last) })?;
+            check_status!(unsafe { sys::napi_delete_reference(self.env.raw(), last) })?;
         }
         Ok(needs_more)
     }
 
     /// Moves the table to a larger ArrayBuffer.
-    #[napi(catch_unwind)]
-    pub fn grow_table(&self, env: Env, table: ArrayBuffer<'_>) -> Result<()> {
-        let table = memory(&env, &table)?;
+    fn grow_table(&self, table: ArrayBuffer<'_>) -> Result<()> {
+        let table = memory(&self.env, &table)?;
         self.engine()?.grow_table(table);
         Ok(())
     }
 
     /// Binds a pending connection to its connected socket; 0, or minus the errno.
-    #[napi(catch_unwind)]
-    pub fn bind(&self, slot: u32, fd: i32) -> Result<i32> {
+    fn bind(&self, slot: u32, fd: i32) -> Result<i32> {
         Ok(self.engine()?.bind(slot, fd).map_or_else(errno, |()| 0))
     }
 
     /// Turns a connection to the fed transport.
-    #[napi(catch_unwind)]
-    pub fn unbind(&self, slot: u32) -> Result<()> {
+    fn unbind(&self, slot: u32) -> Result<()> {
         Ok(self.engine()?.unbind(slot)?)
     }
 
     /// Forgets a connection.
-    #[napi(catch_unwind)]
-    pub fn release(&self, slot: u32) -> Result<()> {
+    fn release(&self, slot: u32) -> Result<()> {
         Ok(self.engine()?.release(slot)?)
     }
 
     /// What was received and not parsed.
-    #[napi(catch_unwind)]
-    pub fn take_unread(&self, slot: u32) -> Result<Buffer> {
+    fn take_unread(&self, slot: u32) -> Result<Buffer> {
         Ok(self.engine()?.take_unread(slot)?.into())
     }
 
     /// What waits to be sent.
-    #[napi(catch_unwind)]
-    pub fn take_output(&self, slot: u32) -> Result<Buffer> {
+    fn take_output(&self, slot: u32) -> Result<Buffer> {
         Ok(self.engine()?.take_output(slot)?.into())
     }
 
     /// The oldest out-of-line payload.
-    #[napi(catch_unwind)]
-    pub fn take_large(&self) -> Result<Buffer> {
+    fn take_large(&self) -> Result<Buffer> {
         let payload = self.engine()?.events.take_large();
         payload
             .map(Buffer::from)
@@ -279,52 +313,44 @@ impl JsEngine {
     }
 
     /// Parses bytes that a stream brought; the events lie in the ring when it returns.
-    #[napi(catch_unwind)]
-    pub fn feed(&self, slot: u32, bytes: BufferSlice<'_>) -> Result<()> {
+    fn feed(&self, slot: u32, bytes: BufferSlice<'_>) -> Result<()> {
         Ok(self.engine()?.feed(slot, &bytes)?)
     }
 
     /// The peer has ended its side; the events lie in the ring when it returns. False: what came before has filled it; once more when it was read.
-    #[napi(catch_unwind)]
-    pub fn finish(&self, slot: u32) -> Result<bool> {
+    fn finish(&self, slot: u32) -> Result<bool> {
         Ok(self.engine()?.finish(slot)?)
     }
 
     /// Where parsers driven by hand write their events.
-    #[napi(catch_unwind)]
-    pub fn set_aside(&self, env: Env, events: ArrayBuffer<'_>) -> Result<()> {
-        let events = memory(&env, &events)?;
+    fn set_aside(&self, events: ArrayBuffer<'_>) -> Result<()> {
+        let events = memory(&self.env, &events)?;
         self.engine()?.set_aside(events);
         Ok(())
     }
 
     /// Makes a parser driven by hand; its slot. `lenient_flags`: llhttp's.
-    #[napi(catch_unwind)]
-    pub fn open_parser(&self, role: u32, max_head: u32, lenient_flags: u32) -> Result<u32> {
+    fn open_parser(&self, role: u32, max_head: u32, lenient_flags: u32) -> Result<u32> {
         Ok(self.engine()?.open_parser(role, max_head, lenient_flags))
     }
 
     /// Parses up to the next halt; how many bytes are left over.
-    #[napi(catch_unwind)]
-    pub fn parse(&self, slot: u32, bytes: BufferSlice<'_>) -> Result<u32> {
+    fn parse(&self, slot: u32, bytes: BufferSlice<'_>) -> Result<u32> {
         Ok(self.engine()?.parse(slot, &bytes)?)
     }
 
     /// Goes on behind a halt of a parser.
-    #[napi(catch_unwind)]
-    pub fn go_on(&self, slot: u32, body: bool) -> Result<()> {
+    fn go_on(&self, slot: u32, body: bool) -> Result<()> {
         Ok(self.engine()?.go_on(slot, body)?)
     }
 
     /// There is no more input for a parser.
-    #[napi(catch_unwind)]
-    pub fn finish_parser(&self, slot: u32) -> Result<()> {
+    fn finish_parser(&self, slot: u32) -> Result<()> {
         Ok(self.engine()?.finish_parser(slot)?)
     }
 
     /// The oldest out-of-line payload of parsers' events.
-    #[napi(catch_unwind)]
-    pub fn take_large_aside(&self) -> Result<Buffer> {
+    fn take_large_aside(&self) -> Result<Buffer> {
         let payload = self.engine()?.aside.take_large();
         payload
             .map(Buffer::from)
@@ -332,8 +358,7 @@ impl JsEngine {
     }
 
     /// Applies `length` bytes of commands and sends. `is_told`: whoever waits for that is told at once.
-    #[napi(catch_unwind)]
-    pub fn flush(&self, length: u32, is_told: bool) -> Result<()> {
+    fn flush(&self, length: u32, is_told: bool) -> Result<()> {
         let mut engine = self.engine()?;
         let flushed = engine.flush(length as usize, is_told);
         self.environment.gather_before_poll(&mut engine);
@@ -341,8 +366,7 @@ impl JsEngine {
     }
 
     /// As `flush`, then one command whose payload lies in `payload`, not in the ring.
-    #[napi(catch_unwind)]
-    pub fn flush_with(
+    fn flush_with(
         &self,
         length: u32,
         kind_and_flags: u32,
@@ -362,67 +386,53 @@ impl JsEngine {
     }
 
     /// Parses what waits for room in the ring or for a resume.
-    #[napi(catch_unwind)]
-    pub fn run(&self) -> Result<()> {
+    fn run(&self) -> Result<()> {
         self.engine()?.run();
         Ok(())
     }
 
     /// The connection's END, which JavaScript has just read, is told again in the event loop's next turn.
-    #[napi(catch_unwind)]
-    pub fn put_end_off(&self, slot: u32) -> Result<()> {
+    fn put_end_off(&self, slot: u32) -> Result<()> {
         self.engine()?.put_end_off(slot);
         Ok(())
     }
 
     /// Whether a body is being read that the peer ends by ending the connection.
-    #[napi(catch_unwind)]
-    pub fn ends_with_connection(&self, slot: u32) -> Result<bool> {
+    fn ends_with_connection(&self, slot: u32) -> Result<bool> {
         Ok(self.engine()?.ends_with_connection(slot)?)
     }
 
     /// Whether no message has begun in either direction.
-    #[napi(catch_unwind)]
-    pub fn is_idle(&self, slot: u32) -> Result<bool> {
+    fn is_idle(&self, slot: u32) -> Result<bool> {
         Ok(self.engine()?.is_idle(slot)?)
     }
 
     /// Deadlines in milliseconds, 0 for none.
-    #[napi(catch_unwind)]
-    pub fn set_timeouts(
-        &self,
-        slot: u32,
-        headers: f64,
-        request: f64,
-        keep_alive: f64,
-    ) -> Result<()> {
+    fn set_timeouts(&self, slot: u32, headers: f64, request: f64, keep_alive: f64) -> Result<()> {
         Ok(self
             .engine()?
             .set_timeouts(slot, timeouts(headers, request, keep_alive))?)
     }
 
     /// `[ms, kind]` of the deadline, if it is of one of `kinds`: 0 ms when it has passed, negative when there is none.
-    #[napi(catch_unwind)]
-    pub fn check_timeout(&self, slot: u32, kinds: u32) -> Result<Vec<f64>> {
+    fn check_timeout(&self, slot: u32, kinds: u32) -> Result<Vec<f64>> {
         let (ms, kind) = self.engine()?.check_timeout(slot, kinds)?;
         Ok(vec![ms, kind.into()])
     }
 
     /// Whether attached connections keep the process alive.
-    #[napi(catch_unwind)]
-    pub fn set_referenced(&self, referenced: bool) {
+    fn set_referenced(&self, referenced: bool) -> Result<()> {
         self.environment.set_referenced(referenced);
+        Ok(())
     }
 
     /// Whether nothing has come on a socket's descriptor that JavaScript was not told of: no byte, no FIN, no reset. `slot`: its connection's, or -1.
-    #[napi(catch_unwind)]
-    pub fn is_quiet(&self, fd: i32, slot: i32) -> Result<bool> {
+    fn is_quiet(&self, fd: i32, slot: i32) -> Result<bool> {
         Ok(self.engine()?.is_quiet(fd, slot))
     }
 
     /// Counters: calls into the addon, calls into JavaScript, receives, sends.
-    #[napi(catch_unwind)]
-    pub fn stats(&self) -> Result<Vec<f64>> {
+    fn stats(&self) -> Result<Vec<f64>> {
         let engine = self.engine()?;
         let stats = &engine.stats;
         Ok(
