@@ -260,7 +260,7 @@ function endBody(msg, chunk, encoding, callback) {
   const sent = callback ? (/** @type {any} */ err) => msg[kSent](err) : msg;
   // What was sent before may have failed: that is to be told, though there is nothing to send now.
   const isSent = !chunk && msg._headerSent && !(msg._hasBody && msg.chunkedEncoding);
-  if (isSent && msg[kSocket]?.destroyed) process.nextTick(() => msg[kSent](null));
+  if (isSent && msg[kSocket]?.destroyed && msg.writableLength === 0) process.nextTick(() => msg[kSent](null));
   else send(msg, KIND.LAST, last, encoding, sent);
   if (msg[kCorked]) uncorkFully(msg);
   msg.finished = true;

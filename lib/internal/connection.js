@@ -360,9 +360,14 @@ class Connection extends Sending {
       this.release();
       return;
     }
+    const hasTick = this.isAwaiting && marks.isHeard;
     const sent = this.transport instanceof Local ? marks.takeReached(ring.figure(this, TABLE.SENT)) : null;
     this.release();
-    if (sent !== null && !sent.isEmpty) process.nextTick(() => sent.tellAll(null));
+    if (sent !== null && !sent.isEmpty) {
+      // In the tick that they have asked for, which may come before those of who ends it here.
+      if (hasTick) this.sentBefore = sent;
+      else process.nextTick(() => sent.tellAll(null));
+    }
     this.failMarks();
   }
 
