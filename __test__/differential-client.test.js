@@ -239,8 +239,7 @@ const programs = fc
     agent,
     inTurn,
     all: all.map(({ plan, ...rest }, at) => {
-      const isReused =
-        agent.startsWith('keeping') && at < all.length - 1 && (plan.answer.isWhole || rest.method === 'HEAD');
+      const isReused = agent !== 'none' && at < all.length - 1 && (plan.answer.isWhole || rest.method === 'HEAD');
       return { ...rest, acts: actsOf({ ...plan, end: isReused ? '' : plan.end, method: rest.method }) };
     }),
   }));

@@ -6,7 +6,7 @@ const assert = require('node:assert');
 const { once } = require('node:events');
 const net = require('node:net');
 const { test } = require('node:test');
-const { http } = require('./support/http.js');
+const { http, stock } = require('./support/http.js');
 const { startPeer, until } = require('./support/peer.js');
 const { listen } = require('./support/wire.js');
 
@@ -110,6 +110,29 @@ test(
   },
 );
 
+test(
+  'a connected request whose head is lost with its socket does not finish when it ends without a last part',
+  options,
+  async () => {
+    const peer = await startPeer(() => {});
+    const log = [];
+    const req = http.request({ port: peer.port, host: '127.0.0.1', agent: false });
+    req.on('error', () => {});
+    for (const event of ['prefinish', 'finish', 'close']) req.on(event, () => log.push(event));
+    await once(req, 'socket');
+    await once(req.socket, 'connect');
+    await turn();
+    req.write(Buffer.alloc(0));
+    req.destroy();
+    assert.ok(req.writableLength > 0);
+    req.end('');
+    await until(() => log.includes('close'));
+    await turn();
+    assert.deepStrictEqual(log, ['prefinish', 'close']);
+    await peer.close();
+  },
+);
+
 test('a request that has been sent finishes before its abort is told', options, async () => {
   const peer = await startPeer(() => {});
   const log = [];
@@ -177,7 +200,9 @@ for (const [name, text] of Object.entries({
   'two requests': 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2),
   'half a body': 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf',
 })) {
-  test(`a reset that comes with ${name} is met by the answer`, options, async (t) => {
+  // Node 20's libuv makes an end of it at once.
+  const isLibuvs = (stock || process.env.FERROHTTP_DRIVER === 'fed') && process.versions.node.startsWith('20.');
+  test(`a reset that comes with ${name} is met by the answer`, { ...options, skip: isLibuvs }, async (t) => {
     /** @type {string[]} */
     const log = [];
     const server = http.createServer((req, res) => {

@@ -172,8 +172,15 @@ class Local {
 
   onClose() {
     this.isClosing = true;
-    this.connection.loseCorked();
-    this.connection.letGo();
+    const { connection } = this;
+    const { socket } = connection;
+    const { corkedLength } = connection;
+    connection.loseCorked();
+    ring.flush();
+    const lost = corkedLength + (connection.transport === this ? ring.figure(connection, TABLE.QUEUED) : 0);
+    connection.letGo();
+    // As a stream's that is destroyed: who ends a message of which some was lost has not finished it.
+    if (lost > 0) annotate(socket, 'writableLength', socket._writableState.length + lost);
   }
 
   onTaken() {
