@@ -260,7 +260,7 @@ function endBody(msg, chunk, encoding, callback) {
   const sent = callback ? (/** @type {any} */ err) => msg[kSent](err) : msg;
   // With nothing left to send, what was sent before may have failed, which is to be told; and it does not wait for an empty part.
   const isSent = !chunk && msg._headerSent && !(msg._hasBody && msg.chunkedEncoding);
-  const isDone = isSent && (msg[kSocket]?.destroyed || holdsEmptyParts(msg));
+  const isDone = isSent && (msg[kSocket]?.destroyed ? msg.writableLength === 0 : holdsEmptyParts(msg));
   if (isDone) process.nextTick(() => msg[kSent](null));
   send(msg, KIND.LAST, last, encoding, isDone ? null : sent);
   if (msg[kCorked]) uncorkFully(msg);

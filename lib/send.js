@@ -305,7 +305,8 @@ function endSocket(msg, socket, head, data, encoding) {
     const endsApart = msg._header === null || msg.strictContentLength || HOST_MAJOR < 24;
     accepted = writeAfter(socket, head, data, encoding, endsApart ? nop : sent);
     if (endsApart) accepted = socket.write('', 'latin1', sent);
-  } else if (head !== '' || msg._header === null || msg.writableLength > 0) {
+  } else if (head !== '' || msg._header === null || msg.writableLength > 0 || typeof data !== 'string') {
+    // An empty last chunk is one, of which is told behind what was written before; no chunk is ''.
     accepted = socket.write(head, 'latin1', sent);
   } else {
     process.nextTick(sent);

@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
 use threads::Threads;
-use turns::Unwatched;
+use turns::{Late, Unwatched};
 
 /// Bytes received by one system call at most; also what a connection may take before the next one has its turn.
 const RECEIVE_SIZE: usize = 64 * 1024;
@@ -104,8 +104,7 @@ pub struct Engine {
     has_begun: bool,
     threads: Option<Threads>,
     queue: VecDeque<u32>,
-    /// Connections, with their generations, whose END is told in the next turn of the event loop.
-    late_ends: Vec<(u32, u32)>,
+    late: Vec<Late>,
     touched: Vec<u32>,
     buffer: Box<[u8]>,
     now: Instant,
@@ -133,7 +132,7 @@ impl Engine {
             has_begun: false,
             threads: None,
             queue: VecDeque::new(),
-            late_ends: Vec::new(),
+            late: Vec::new(),
             touched: Vec::new(),
             buffer: vec![0; RECEIVE_SIZE].into_boxed_slice(),
             now: Instant::now(),
@@ -422,7 +421,7 @@ impl Engine {
         if !std::mem::take(&mut self.has_begun) {
             self.events.begin_turn();
         }
-        self.tell_late_ends();
+        self.begin_with_late();
         self.send_off_arrivals();
         loop {
             let Self {
@@ -535,6 +534,10 @@ impl Engine {
             let received = connection.transport.receive(buffer);
             let count = received.as_ref().map_or(0, |count| *count);
             self.received = count;
+            if connection.transport.has_end_behind(count, buffer.len()) {
+                self.late.push(Late::Receive(slot, entry.generation));
+                self.poller.wake();
+            }
             parsed = connection.take_in(received, buffer, id, &mut self.events, self.now);
             if self.events.end_slab()
                 && let Some(mut slab) = self.slab.take()

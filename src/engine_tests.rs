@@ -411,6 +411,25 @@ fn the_end_and_a_reset_are_told_once() {
 }
 
 #[test]
+fn an_end_behind_bytes_is_met_in_the_next_turn_and_not_by_whoever_was_handed_back() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect();
+    let (fed, _other_near, mut other_far) = rig.connect();
+    rig.pump();
+    for peer in [&mut far, &mut other_far] {
+        peer.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            .unwrap();
+        peer.shutdown(std::net::Shutdown::Both).unwrap();
+    }
+    let heads = rig.pump();
+    assert!(heads.iter().all(|(kind, ..)| *kind == event::HEAD));
+    assert_eq!(heads.len(), 2);
+    rig.engine.unbind(fed).unwrap();
+    assert_eq!(rig.pump(), [(event::END, slot, Vec::new())]);
+    assert_eq!(rig.pump(), []);
+}
+
+#[test]
 fn a_full_ring_delays_and_loses_nothing() {
     let mut rig = Rig::new();
     let (slot, _near, far) = rig.connect();

@@ -366,7 +366,11 @@ class Connection extends Sending {
     this.handler.onLetGo?.(this);
     const isLent = this.transport instanceof Local;
     if (isLent && !marks.isEmpty) {
-      callInTick(marks.takeReached(ring.figure(this, TABLE.SENT)), null);
+      const hasTick = this.isAwaiting && marks.isHeard;
+      const sent = marks.takeReached(ring.figure(this, TABLE.SENT));
+      // In the tick that they have asked for, which may come before those of who ends it here.
+      if (hasTick && !sent.isEmpty) this.sentBefore = sent;
+      else callInTick(sent, null);
       const cancelled = marks.take();
       // What the kernel has not taken is cancelled when the handle has closed: behind the stream's 'error'.
       if (!cancelled.isEmpty) process.nextTick(() => cancelled.tellAll(systemError(CANCELLED, 'write')));

@@ -46,7 +46,8 @@ class Fed {
 
   start() {
     const { socket } = this.connection;
-    socket.on('close', this.connection.onSocketClose);
+    // Before all others who listen, as a lent handle tells of it before: what came over the connection may end with it.
+    socket.prependListener('close', this.connection.onSocketClose);
     if (this.reads === READS.HANDLE) this.intercept();
     // Past a server's own: this one is not somebody else.
     (Object.getPrototypeOf(socket).on ?? socket.on).call(socket, 'data', this.onData);

@@ -172,7 +172,13 @@ class Local {
 
   onClose() {
     this.isClosing = true;
-    this.connection.letGo(true);
+    const { connection } = this;
+    const { corkedLength, socket } = connection;
+    ring.flush();
+    const lost = corkedLength + (connection.transport === this ? ring.figure(connection, TABLE.QUEUED) : 0);
+    connection.letGo(true);
+    // As a stream's that is destroyed: who ends a message of which some was lost has not finished it.
+    if (lost > 0) annotate(socket, 'writableLength', socket._writableState.length + lost);
   }
 
   onTaken() {

@@ -31,6 +31,14 @@ class Pending {
   }
 
   settle() {}
+
+  /** Something is to be written to the socket itself: it gets what the engine holds, to go before that. */
+  yieldToSocket() {
+    const { connection } = this;
+    ring.flush();
+    this.stop();
+    feed(connection);
+  }
 }
 
 /** @this {any} the socket */
@@ -62,14 +70,20 @@ function onReady() {
     connection.startLent();
     connection.awaitOutput();
   } else {
-    ring.engine.unbind(connection.slot);
-    const fed = new Fed(connection);
-    connection.start(fed);
-    // Who has begun to listen while it was connecting has done so behind us; and one that was stopped takes in what it has room for.
-    fed.lead();
-    if (this.readableFlowing === false && !this._handle?.reading) this.read(0);
-    fed.settle();
+    feed(connection);
   }
+}
+
+/** Has the socket move the bytes itself. @param {any} connection whose Pending has stopped */
+function feed(connection) {
+  const { socket } = connection;
+  ring.engine.unbind(connection.slot);
+  const fed = new Fed(connection);
+  connection.start(fed);
+  // Who has begun to listen while it was connecting has done so behind us; and one that was stopped takes in what it has room for.
+  fed.lead();
+  if (socket.readableFlowing === false && !socket._handle?.reading) socket.read(0);
+  fed.settle();
 }
 
 module.exports = { Pending };

@@ -13,6 +13,7 @@ const { Fed } = require('./fed');
 const { COMMAND, FRAMING, ROLE, TABLE } = require('./layout');
 const { Local } = require('./local');
 const { Marks } = require('./marks');
+const { Pending } = require('./pending');
 const ring = require('./ring');
 
 /** A body part that is sent from where it lies rather than copied into the ring, from this many bytes on. */
@@ -53,6 +54,8 @@ class Sending {
     this.marks = new Marks();
     /** `awaitOutput` was asked for. */
     this.isAwaiting = false;
+    /** Who waits for what was sent before the engine let go, to be told when `settle` is called. @type {InstanceType<typeof Marks> | null} */
+    this.sentBefore = null;
     /** A write was answered with false: `'drain'` is owed, in the context of that write. @type {AsyncResource | null} */
     this.owedDrain = null;
     /** The message being sent is in the chunked coding. */
@@ -211,6 +214,7 @@ class Sending {
    * @param {number} expect EXPECT; client only
    */
   yieldToSocket(begins, expect) {
+    if (this.transport instanceof Pending) this.transport.yieldToSocket();
     this.isThroughSocket = true;
     // The engine goes on to keep account.
     if (begins) this.sendHead('', FRAMING.NONE, expect);
@@ -405,7 +409,10 @@ class Sending {
   /** After a flush: who waited for what was sent is told. */
   settle() {
     this.isAwaiting = false;
-    this.transport?.settle();
+    const { sentBefore } = this;
+    this.sentBefore = null;
+    if (sentBefore !== null) sentBefore.tellAll(null);
+    else this.transport?.settle();
   }
 
   /** Whether what it has written may be sent later in this turn: a server's answers that go by themselves, for which nobody waits. */

@@ -28,7 +28,7 @@ pub struct LocalSocket {
     fd: RawFd,
     /// A receive may bring something: set by the poller's edge, cleared when a receive found the end of it.
     pub readable: bool,
-    /// The peer has sent FIN or RST: a short receive is not the end of it.
+    /// The peer has sent FIN or RST: a short receive is not the end of it, see [`super::Transport::has_end_behind`].
     pub hung_up: bool,
     /// A send may be taken: cleared when one was not, set by the poller's edge.
     pub writable: bool,
@@ -79,8 +79,8 @@ impl LocalSocket {
             let count = unsafe { libc::recv(self.fd, buffer.as_mut_ptr().cast(), buffer.len(), 0) };
             if count >= 0 {
                 let count = count as usize;
-                // With edges, a short read is the end of what is there, unless the end of the stream stands behind it.
-                self.readable = count == buffer.len() || (self.hung_up && count > 0);
+                // With edges, a short read is the end of what is there; for the end of the stream behind it see `has_end_behind`.
+                self.readable = count == buffer.len();
                 return Ok(count);
             }
             let error = io::Error::last_os_error();

@@ -42,7 +42,13 @@ impl Transport {
         }
     }
 
-    /// Has the end of the stream, which a receive has met, met again by the next.
+    /// Whether the end of the stream, or what broke it, lies behind a receive of `count` bytes into room for `room`. libuv meets that in its loop's next turn,
+    /// in which a write may meet it first, so it is not received at once.
+    pub fn has_end_behind(&self, count: usize, room: usize) -> bool {
+        matches!(self, Self::Local(socket) if socket.hung_up && 0 < count && count < room)
+    }
+
+    /// Has the next receive tried: it meets the end of the stream, or what broke it.
     pub fn keep_readable(&mut self) {
         if let Self::Local(socket) = self {
             socket.readable = true;

@@ -1,4 +1,4 @@
-//! What goes by turns of the event loop: connections of the local driver that the poller has not been told of, and ENDs that are told later.
+//! What goes by turns of the event loop: connections of the local driver that the poller has not been told of, and ends that are met later.
 //!
 //! A client that connects has mostly sent its request by the time it is accepted, and where each has but one, it is answered, shut down and closed
 //! within a turn of the event loop. So what has come is asked of the kernel when the loop is about to poll for the first time, and only what is
@@ -10,7 +10,6 @@ use crate::connection::{Connection, Receiving, failure};
 use crate::driver::Transport;
 use crate::driver::local::LocalSocket;
 use crate::ring::events::{Header, Records};
-use crate::ring::layout::event;
 use std::time::Instant;
 
 /// One of them.
@@ -47,6 +46,14 @@ impl Unwatched {
             _ => None,
         }
     }
+}
+
+/// What is put off to the loop's next turn.
+pub enum Late {
+    /// A connection, by slot and generation: behind what was received of it stands its end.
+    Receive(u32, u32),
+    /// A record.
+    Record(Header),
 }
 
 /// The socket of a connection that is lent.
@@ -108,29 +115,44 @@ impl Engine {
         self.unwatched = rest;
     }
 
-    /// Has a connection's END told in the next turn of the event loop, in which libuv would read it.
-    pub fn put_end_off(&mut self, slot: u32) {
+    /// Has the END or IO_ERROR of a connection, which JavaScript has read, told in the next turn of the event loop, in which libuv would meet it. `a`: the
+    /// record's operand.
+    pub fn put_off(&mut self, slot: u32, kind: u32, a: u32) {
         if let Some(entry) = self.slots.get(slot as usize) {
-            self.late_ends.push((slot, entry.generation));
+            let bare = Header::bare(kind, (slot, entry.generation));
+            self.late.push(Late::Record(Header { a, ..bare }));
             self.wake();
         }
     }
 
-    pub(super) fn tell_late_ends(&mut self) {
-        for (slot, generation) in std::mem::take(&mut self.late_ends) {
-            let is_lent = self
+    /// A turn begins with what was put off to it.
+    pub(super) fn begin_with_late(&mut self) {
+        for one in std::mem::take(&mut self.late) {
+            let (slot, generation) = match &one {
+                Late::Receive(slot, generation) => (*slot, *generation),
+                Late::Record(header) => (header.slot, header.generation),
+            };
+            let held = self
                 .slots
-                .get(slot as usize)
+                .get_mut(slot as usize)
                 .filter(|entry| entry.generation == generation)
-                .and_then(|entry| entry.connection.as_ref())
-                .is_some_and(|held| match held {
-                    Held::Own(connection) => matches!(connection.transport, Transport::Local(_)),
-                    Held::Shared(_) => true,
-                });
+                .and_then(|entry| entry.connection.as_mut());
             // Whoever has it back meets the end himself.
-            if is_lent {
-                self.events
-                    .push_bare(Header::bare(event::END, (slot, generation)));
+            match (one, held) {
+                (Late::Receive(..), Some(Held::Own(connection))) => {
+                    connection.transport.keep_readable();
+                    if connection.is_runnable() && !connection.is_queued {
+                        connection.is_queued = true;
+                        self.queue.push_back(slot);
+                    }
+                }
+                (Late::Record(header), Some(Held::Shared(_))) => self.events.push_bare(header),
+                (Late::Record(header), Some(Held::Own(connection)))
+                    if matches!(connection.transport, Transport::Local(_)) =>
+                {
+                    self.events.push_bare(header);
+                }
+                _ => {}
             }
         }
     }

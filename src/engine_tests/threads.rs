@@ -591,7 +591,7 @@ fn an_end_that_was_put_off_is_not_told_of_a_connection_that_was_handed_back_mean
     let (gone, _third_near, _third_far) = rig.connect_threads();
     rig.pump();
     for slot in [kept, fed, gone] {
-        rig.engine.put_end_off(slot);
+        rig.engine.put_off(slot, event::END, 0);
     }
     rig.engine.unbind(fed).unwrap();
     rig.engine.release(gone).unwrap();

@@ -126,7 +126,7 @@ const CALLS: &[(&str, calls::Callback)] = &[
     call!(flush(0, 1)),
     call!(flush_with(0, 1, 2, 3, 4)),
     call!(run()),
-    call!(put_end_off(0)),
+    call!(put_off(0, 1, 2)),
     call!(ends_with_connection(0)),
     call!(is_idle(0)),
     call!(set_timeouts(0, 1, 2, 3)),
@@ -391,9 +391,9 @@ impl JsEngine {
         Ok(())
     }
 
-    /// The connection's END, which JavaScript has just read, is told again in the event loop's next turn.
-    fn put_end_off(&self, slot: u32) -> Result<()> {
-        self.engine()?.put_end_off(slot);
+    /// The connection's record of that kind, END or IO_ERROR, which JavaScript has just read, is told again in the event loop's next turn.
+    fn put_off(&self, slot: u32, kind: u32, a: u32) -> Result<()> {
+        self.engine()?.put_off(slot, kind, a);
         Ok(())
     }
 

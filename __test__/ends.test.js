@@ -1,0 +1,233 @@
+'use strict';
+
+// Ends that come at an odd moment: what was written before has its place on the wire all the same, and who waits for it hears of it in that order.
+
+const assert = require('node:assert');
+const { once } = require('node:events');
+const net = require('node:net');
+const { test } = require('node:test');
+const { http, stock } = require('./support/http.js');
+const { startPeer, until } = require('./support/peer.js');
+const { listen } = require('./support/wire.js');
+
+const options = { timeout: 60_000 };
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const tick = () => new Promise((resolve) => process.nextTick(resolve));
+
+/**
+ * All that a peer gets of one request, until the client ends the connection.
+ * @param {import('node:test').TestContext} t
+ * @param {any} requestOptions
+ * @param {(req: any) => void} write called while the socket connects
+ */
+async function sentBy(t, requestOptions, write) {
+  let text = '';
+  let isOver = false;
+  const server = net.createServer((socket) => {
+    socket.setEncoding('latin1').on('data', (part) => {
+      text += part;
+    });
+    socket
+      .on('error', () => {})
+      .on('close', () => {
+        isOver = true;
+      });
+  });
+  const req = http.request({ port: await listen(t, server), host: '127.0.0.1', agent: false, ...requestOptions });
+  req.on('error', () => {});
+  await tick();
+  write(req);
+  await until(() => text.endsWith('END') || text.endsWith('0\r\n\r\n'));
+  req.destroy();
+  await until(() => isOver);
+  return text;
+}
+
+for (const size of [100, 20_000]) {
+  test(
+    `a request that is corked while it connects is sent from its front, with ${size} bytes behind`,
+    options,
+    async (t) => {
+      const body = Buffer.alloc(size, 'b');
+      body.write('END', size - 3);
+      for (const first of ['', 'first']) {
+        const fields = { Expect: '100-continue', 'Content-Length': first.length + size };
+        const text = await sentBy(t, { headers: fields }, (req) => {
+          req.cork();
+          req.write(Buffer.from(first));
+          req.uncork();
+          req.end(body);
+        });
+        assert.match(text, /^GET \/ HTTP\/1\.1\r\n/);
+        assert.ok(text.endsWith(`\r\n\r\n${first}${body}`));
+      }
+      const chunked = await sentBy(t, { method: 'POST', headers: { Expect: '100-continue' } }, (req) => {
+        req.cork();
+        req.write(Buffer.alloc(0));
+        req.uncork();
+        req.end(body);
+      });
+      assert.match(chunked, /^POST \/ HTTP\/1\.1\r\n/);
+      assert.ok(chunked.endsWith(`\r\n\r\n${size.toString(16)}\r\n${body}\r\n0\r\n\r\n`));
+    },
+  );
+}
+
+test('an empty last part is told of behind what a corked request has written', options, async () => {
+  const peer = await startPeer(() => {});
+  const log = [];
+  const req = http.request({ port: peer.port, host: '127.0.0.1', agent: false });
+  req.on('error', () => {});
+  req.on('finish', () => log.push('finish'));
+  await turn();
+  req.cork();
+  req.write(Buffer.alloc(0));
+  req.uncork();
+  req.write(Buffer.alloc(0), () => log.push('written'));
+  req.end(Buffer.alloc(0));
+  await until(() => log.length === 2);
+  assert.deepStrictEqual(log, ['written', 'finish']);
+  req.destroy();
+  await peer.close();
+});
+
+test(
+  'a request that is destroyed before it has connected does not finish when it ends without a last part',
+  options,
+  async () => {
+    const peer = await startPeer(() => {});
+    const log = [];
+    const req = http.request({ port: peer.port, host: '127.0.0.1', agent: false, headers: { Expect: '100-continue' } });
+    req.on('error', () => {});
+    for (const event of ['prefinish', 'finish', 'close']) req.on(event, () => log.push(event));
+    await tick();
+    req.destroy();
+    req.end('');
+    await until(() => log.includes('close'));
+    await turn();
+    assert.deepStrictEqual(log, ['prefinish', 'close']);
+    await peer.close();
+  },
+);
+
+test(
+  'a connected request whose head is lost with its socket does not finish when it ends without a last part',
+  options,
+  async () => {
+    const peer = await startPeer(() => {});
+    const log = [];
+    const req = http.request({ port: peer.port, host: '127.0.0.1', agent: false });
+    req.on('error', () => {});
+    for (const event of ['prefinish', 'finish', 'close']) req.on(event, () => log.push(event));
+    await once(req, 'socket');
+    await once(req.socket, 'connect');
+    await turn();
+    req.write(Buffer.alloc(0));
+    req.destroy();
+    assert.ok(req.writableLength > 0);
+    req.end('');
+    await until(() => log.includes('close'));
+    await turn();
+    assert.deepStrictEqual(log, ['prefinish', 'close']);
+    await peer.close();
+  },
+);
+
+test('a request that has been sent finishes before its abort is told', options, async () => {
+  const peer = await startPeer(() => {});
+  const log = [];
+  const agent = new http.Agent({ keepAlive: true });
+  const ask = () => http.request({ port: peer.port, host: '127.0.0.1', agent }).on('error', () => {});
+  const req = ask();
+  await once(req, 'socket');
+  await once(req.socket, 'connect');
+  await turn();
+  for (const event of ['finish', 'abort', 'close']) req.on(event, () => log.push(event));
+  ask().end();
+  req.end();
+  req.abort();
+  await until(() => log.includes('close'));
+  assert.deepStrictEqual(log, ['finish', 'abort', 'close']);
+  agent.destroy();
+  await peer.close();
+});
+
+test(
+  'a response that its connection ends is complete when the request is destroyed, also where the stream brings it',
+  options,
+  async () => {
+    const peer = await startPeer((socket) => socket.write('HTTP/1.1 200 OK\r\n\r\nsome'));
+    const req = http.request({ port: peer.port, host: '127.0.0.1', agent: false });
+    req.on('error', () => {});
+    await tick();
+    // So the stream brings it.
+    req.cork();
+    req.write('');
+    req.uncork();
+    req.end();
+    const [res] = await once(req, 'response');
+    req.destroy();
+    const [error] = await once(res, 'error');
+    assert.strictEqual(error.code, 'ECONNRESET');
+    assert.strictEqual(res.complete, true);
+    await peer.close();
+  },
+);
+
+test('a reset that comes with the response is met behind it, where the connection has ended', options, async () => {
+  // The client goes on to write while the peer resets: what it has not read makes a reset of its close.
+  for (const path of ['/1', '/2', '/3', '/4']) {
+    const peer = await startPeer((socket) => {
+      socket.pause();
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+      socket.resetAndDestroy();
+    });
+    const errors = [];
+    const req = http.request({ port: peer.port, host: '127.0.0.1', path, agent: false });
+    req.on('error', (error) => errors.push(error));
+    req.end();
+    const [res] = await once(req, 'response');
+    res.resume();
+    await once(req, 'close');
+    assert.deepStrictEqual(errors, []);
+    assert.strictEqual(res.complete, true);
+    await peer.close();
+  }
+});
+
+for (const [name, text] of Object.entries({
+  'a request': 'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
+  'two requests': 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2),
+  'half a body': 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf',
+})) {
+  // Node 20's libuv makes an end of it at once.
+  const isLibuvs = (stock || process.env.FERROHTTP_DRIVER === 'fed') && process.versions.node.startsWith('20.');
+  test(`a reset that comes with ${name} is met by the answer`, { ...options, skip: isLibuvs }, async (t) => {
+    /** @type {string[]} */
+    const log = [];
+    const server = http.createServer((req, res) => {
+      log.push('request');
+      req.on('error', () => {});
+      setImmediate(() => {
+        log.push('answer');
+        res.end('hello');
+      });
+    });
+    server.on('clientError', (error, socket) => {
+      log.push(`${error.syscall} ${error.code}`);
+      socket.destroy();
+    });
+    const port = await listen(t, server);
+    const socket = net.connect(port, '127.0.0.1').on('error', () => {});
+    const [near] = await once(server, 'connection');
+    // Not what is received before the loop polls for the first time.
+    for (let turns = 0; turns < 3; turns++) await turn();
+    socket.write(text);
+    socket.resetAndDestroy();
+    await new Promise((resolve) => near.once('close', resolve));
+    const requests = name === 'two requests' ? ['request', 'request'] : ['request'];
+    assert.deepStrictEqual(log.slice(0, requests.length + 1), [...requests, 'answer']);
+    // An I/O thread has met it meanwhile.
+    if (process.env.FERROHTTP_DRIVER !== 'threads') assert.strictEqual(log.includes('read ECONNRESET'), false);
+  });
+}
