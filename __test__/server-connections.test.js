@@ -422,3 +422,32 @@ test('an idle connection keeps nothing of its last exchange, at either end', opt
   }
   assert.strictEqual(Object.values(agent.freeSockets).length, 1, 'the connection idles');
 });
+
+test(
+  'what a connection’s first request leaves for an immediate is done before its answer is read in the same process',
+  options,
+  async (t) => {
+    const done = [];
+    const server = http.createServer((req, res) => {
+      setImmediate(() => done.push(req.url));
+      res.end();
+    });
+    const port = await listen(t, server);
+    for (const path of ['/answered', '/answered-again']) {
+      const socket = net.connect(port, '127.0.0.1');
+      await once(socket, 'connect');
+      socket.write(GET.replace('/', path));
+      const seen = await new Promise((resolve) => socket.once('data', () => resolve(done.at(-1))));
+      assert.strictEqual(seen, path);
+      socket.destroy();
+    }
+    // A connection whose request has come before it is accepted.
+    const seen = await new Promise((resolve, reject) => {
+      const req = http.get({ port, path: '/at-once', agent: false }, (res) =>
+        res.on('end', () => resolve(done.at(-1))).resume(),
+      );
+      req.on('error', reject);
+    });
+    assert.strictEqual(seen, '/at-once');
+  },
+);

@@ -1,8 +1,8 @@
 //! What goes by turns of the event loop: connections of the local driver that the poller has not been told of, and ends that are met later.
 //!
 //! A client that connects has mostly sent its request by the time it is accepted, and where each has but one, it is answered, shut down and closed
-//! within a turn of the event loop. So what has come is asked of the kernel when the loop is about to poll for the first time, and only what is
-//! still open then is watched: of the others the poller is told neither that they come nor that they go.
+//! within a turn of the event loop. So what has come is asked of the kernel in the first poll behind the accept, where libuv would find it, and only
+//! what is still open then is watched: of the others the poller is told neither that they come nor that they go.
 
 use super::held::Held;
 use super::{Engine, Slot, token};
@@ -23,6 +23,8 @@ pub struct Unwatched {
 enum Age {
     /// Accepted in the turn that ends.
     New,
+    /// To be received from in the poll that begins.
+    Due,
     /// Received from, and shut down since: the socket is closed as soon as libuv has told it.
     Closing,
 }
@@ -70,13 +72,27 @@ impl Engine {
         !self.unwatched.is_empty()
     }
 
-    /// The loop is about to poll: the new ones are received from.
-    pub fn receive_first(&mut self) {
-        self.now = Instant::now();
+    /// The loop is about to poll. The new ones are received from within that poll, behind what it finds: what their listeners leave for the check
+    /// phase comes before whatever the next poll tells, as it does where libuv reads.
+    /// True when there are such.
+    pub fn before_poll(&mut self) -> bool {
+        self.watch_those(&Age::Closing);
+        if self.unwatched.is_empty() {
+            return false;
+        }
+        for one in &mut self.unwatched {
+            one.age = Age::Due;
+        }
         self.events.begin_turn();
         self.has_begun = true;
+        true
+    }
+
+    /// Queues those that are to be received from in this poll.
+    pub fn receive_due(&mut self) {
+        self.now = Instant::now();
         for one in &self.unwatched {
-            if one.age == Age::New
+            if one.age == Age::Due
                 && let Some(connection) = one.find(&mut self.slots)
                 && let Some(socket) = socket(connection)
             {
@@ -89,8 +105,12 @@ impl Engine {
         }
     }
 
-    /// Has the poller watch those that are open yet.
+    /// Has the poller watch those that were received from and are open yet.
     pub fn watch_rest(&mut self) {
+        self.watch_those(&Age::Due);
+    }
+
+    fn watch_those(&mut self, age: &Age) {
         let mut rest = std::mem::take(&mut self.unwatched);
         rest.retain_mut(|one| {
             let id = (one.slot, one.generation);
@@ -100,7 +120,10 @@ impl Engine {
             let Some(socket) = socket(connection) else {
                 return false;
             };
-            if one.age == Age::New && socket.is_shut_down() {
+            if one.age != *age {
+                return true;
+            }
+            if one.age == Age::Due && socket.is_shut_down() {
                 one.age = Age::Closing;
                 return true;
             }

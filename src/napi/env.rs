@@ -1,7 +1,7 @@
 //! What the engine has per JavaScript environment (the main thread, each worker), and how it is taken down with it.
 
 use super::callback::Callback;
-use super::uv::{self, IdleHandle, PollHandle, Uv};
+use super::uv::{self, AsyncHandle, IdleHandle, PollHandle, Uv};
 use crate::engine::Engine;
 use napi::sys;
 use std::cell::RefCell;
@@ -26,6 +26,9 @@ struct Handles {
     poll: PollHandle,
     /// Before the loop polls, while there are connections that the poller does not watch, or JavaScript may have gathered answers.
     idle: IdleHandle,
+    /// Within the next poll, where there are connections to be received from in it. It costs a write; with the poller's own wake-up libuv finds one
+    /// descriptor readable behind another, and a second poll is needed to take it.
+    within: AsyncHandle,
 }
 
 impl Environment {
@@ -59,9 +62,23 @@ impl Environment {
             let poll = counted(&this, |data| unsafe {
                 PollHandle::start(uv, event_loop, fd, data, on_readable)
             });
-            match poll {
-                Ok(poll) => *this.handles.borrow_mut() = Some(Handles { poll, idle }),
+            let poll = match poll {
+                Ok(poll) => poll,
                 Err(error) => {
+                    idle.close(freed);
+                    return Err(error);
+                }
+            };
+            // SAFETY: as above.
+            let within = counted(&this, |data| unsafe {
+                AsyncHandle::new(uv, event_loop, data, on_poll)
+            });
+            match within {
+                Ok(within) => {
+                    *this.handles.borrow_mut() = Some(Handles { poll, idle, within });
+                }
+                Err(error) => {
+                    poll.close(freed);
                     idle.close(freed);
                     return Err(error);
                 }
@@ -116,17 +133,33 @@ impl Environment {
 
     /// libuv is about to poll.
     fn before_poll(&self) -> std::thread::Result<()> {
-        let pumped = guarded(&self.engine, || {
+        guarded(&self.engine, || {
             let has_unwatched = {
                 let mut engine = self.engine.borrow_mut();
                 engine.events.set_armed(false);
                 engine.has_unwatched()
             };
-            if !has_unwatched {
-                self.send_gathered();
-            // Where JavaScript runs no more, sockets are closed without a word, and what would be received from may be another's descriptor.
-            } else if self.callback.is_callable() {
-                self.pump(Engine::receive_first);
+            // Where JavaScript runs no more, sockets are closed without a word, and a descriptor to be watched may be another's.
+            if has_unwatched && !self.callback.is_callable() {
+                self.engine.borrow_mut().close();
+            }
+            self.send_gathered();
+            let mut engine = self.engine.borrow_mut();
+            if engine.before_poll()
+                && let Some(handles) = self.handles.borrow().as_ref()
+            {
+                handles.within.send();
+            }
+            self.rest_before_poll(&engine);
+        })
+    }
+
+    /// libuv polls: new connections are received from.
+    fn within_poll(&self) -> std::thread::Result<()> {
+        let pumped = guarded(&self.engine, || {
+            // As before the poll: it may have been ended since.
+            if self.callback.is_callable() {
+                self.pump(Engine::receive_due);
             } else {
                 self.engine.borrow_mut().close();
             }
@@ -270,6 +303,15 @@ unsafe extern "C" fn on_readable(handle: *mut c_void, _status: c_int, _events: c
     }
 }
 
+/// libuv's call, which was asked for before this poll.
+unsafe extern "C" fn on_poll(handle: *mut c_void) {
+    // SAFETY: as above.
+    if let Some(environment) = unsafe { environment_of(handle) } {
+        let pumped = environment.within_poll();
+        tell_panic(&environment, pumped);
+    }
+}
+
 /// libuv's call: it is about to poll.
 unsafe extern "C" fn on_idle(handle: *mut c_void) {
     // SAFETY: as above.
@@ -288,11 +330,12 @@ unsafe extern "C" fn on_cleanup(hook: sys::napi_async_cleanup_hook_handle, data:
     }
     let handles = environment.handles.borrow_mut().take();
     match handles {
-        Some(Handles { poll, idle }) => {
+        Some(Handles { poll, idle, within }) => {
             CLEANUP.with_borrow_mut(|hooks| hooks.push(hook));
             // libuv tells of the last one first.
             poll.close(closed);
             idle.close(freed);
+            within.close(freed);
         }
         // SAFETY: the handle that Node passed, removed once.
         None => unsafe {

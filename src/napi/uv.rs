@@ -4,12 +4,15 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::OnceLock;
 
+const UV_ASYNC: c_int = 1;
 const UV_IDLE: c_int = 6;
 const UV_POLL: c_int = 8;
 const UV_READABLE: c_int = 1;
 
 /// Called by libuv with its handle.
 pub type PollCallback = unsafe extern "C" fn(*mut c_void, c_int, c_int);
+/// Called by libuv with its handle.
+pub type AsyncCallback = unsafe extern "C" fn(*mut c_void);
 /// Called by libuv with its handle, before it polls.
 pub type IdleCallback = unsafe extern "C" fn(*mut c_void);
 /// Called by libuv when a handle is closed.
@@ -23,6 +26,8 @@ pub struct Uv {
     handle_get_data: unsafe extern "C" fn(*const c_void) -> *mut c_void,
     poll_init: unsafe extern "C" fn(*mut c_void, *mut c_void, c_int) -> c_int,
     poll_start: unsafe extern "C" fn(*mut c_void, c_int, PollCallback) -> c_int,
+    async_init: unsafe extern "C" fn(*mut c_void, *mut c_void, AsyncCallback) -> c_int,
+    async_send: unsafe extern "C" fn(*mut c_void) -> c_int,
     idle_init: unsafe extern "C" fn(*mut c_void, *mut c_void) -> c_int,
     idle_start: unsafe extern "C" fn(*mut c_void, IdleCallback) -> c_int,
     idle_stop: unsafe extern "C" fn(*mut c_void) -> c_int,
@@ -59,6 +64,8 @@ impl Uv {
                 handle_get_data: symbol(c"uv_handle_get_data")?,
                 poll_init: symbol(c"uv_poll_init")?,
                 poll_start: symbol(c"uv_poll_start")?,
+                async_init: symbol(c"uv_async_init")?,
+                async_send: symbol(c"uv_async_send")?,
                 idle_init: symbol(c"uv_idle_init")?,
                 idle_start: symbol(c"uv_idle_start")?,
                 idle_stop: symbol(c"uv_idle_stop")?,
@@ -186,6 +193,39 @@ impl IdleHandle {
     pub fn stop(&self) {
         // SAFETY: as above.
         unsafe { (self.0.uv.idle_stop)(self.0.raw) };
+    }
+
+    /// As [`PollHandle::close`].
+    pub fn close(self, closed: CloseCallback) {
+        self.0.close(closed);
+    }
+}
+
+/// A `uv_async_t`: libuv calls once within the poll that follows a request for it.
+pub struct AsyncHandle(Handle);
+
+impl AsyncHandle {
+    /// Makes one.
+    ///
+    /// # Safety
+    /// As of [`PollHandle::start`].
+    pub unsafe fn new(
+        uv: Uv,
+        event_loop: *mut c_void,
+        data: *mut c_void,
+        callback: AsyncCallback,
+    ) -> Result<Self, c_int> {
+        // SAFETY: the caller's promises; the handle is an async one.
+        unsafe {
+            let init = |raw| (uv.async_init)(event_loop, raw, callback);
+            Handle::new(uv, UV_ASYNC, data, init).map(Self)
+        }
+    }
+
+    /// Asks for the call.
+    pub fn send(&self) {
+        // SAFETY: the handle lives until `close`, which consumes self.
+        unsafe { (self.0.uv.async_send)(self.0.raw) };
     }
 
     /// As [`PollHandle::close`].
