@@ -133,6 +133,26 @@ test(
   },
 );
 
+test('who waits for what is written to a socket that never connects hears why', options, async () => {
+  const peer = await startPeer(() => {});
+  for (const [isTicked, code] of /** @type {const} */ ([
+    [true, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION'],
+    [false, 'ERR_STREAM_DESTROYED'],
+  ])) {
+    const req = http.request({ port: peer.port, host: '127.0.0.1', agent: false });
+    const log = [];
+    req.on('error', () => log.push('error'));
+    await tick();
+    req.write('part', (error) => log.push(error?.code));
+    if (isTicked) await tick();
+    req.destroy();
+    await until(() => log.length === 2);
+    // What was corked yet is lost with the stream, the rest when the socket closes.
+    assert.deepStrictEqual(log, isTicked ? ['error', code] : [code, 'error']);
+  }
+  await peer.close();
+});
+
 test('a request that has been sent finishes before its abort is told', options, async () => {
   const peer = await startPeer(() => {});
   const log = [];

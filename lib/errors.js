@@ -217,6 +217,7 @@ const TABLE = [
   ['ERR_SERVER_NOT_RUNNING', Error, 'Server is not running.'],
   ['ERR_SOCKET_BAD_PORT', RangeError, badPort],
   ['ERR_SOCKET_CLOSED', Error, 'Socket is closed'],
+  ['ERR_SOCKET_CLOSED_BEFORE_CONNECTION', Error, 'Socket closed before the connection was established'],
   ['ERR_SOCKET_CONNECTION_TIMEOUT', Error, 'Socket connection timeout'],
   ['ERR_STREAM_ALREADY_FINISHED', Error, 'Cannot call %s after a stream was finished'],
   ['ERR_STREAM_CANNOT_PIPE', Error, 'Cannot pipe, not readable'],

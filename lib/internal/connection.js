@@ -5,6 +5,7 @@
 const { constants } = require('node:os');
 const process = require('node:process');
 const { COMMAND, EVENT, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = require('./layout');
+const { ERR_SOCKET_CLOSED_BEFORE_CONNECTION } = require('../errors').codes;
 const { annotate, kConnection } = require('./annotate');
 const { checkTimeouts } = require('./deadlines');
 const { THROWN, onEvent, systemError, tellParseError } = require('./events');
@@ -375,8 +376,10 @@ class Connection extends Sending {
       // What the kernel has not taken is cancelled when the handle has closed: behind the stream's 'error'.
       if (!cancelled.isEmpty) process.nextTick(() => cancelled.tellAll(systemError(CANCELLED, 'write')));
     }
+    const isConnecting = this.transport instanceof Pending;
     this.release();
-    this.failMarks(isLent ? lost : marks.take());
+    if (isConnecting) callInTick(marks.take(), new ERR_SOCKET_CLOSED_BEFORE_CONNECTION());
+    this.failMarks(isLent || isConnecting ? lost : marks.take());
   }
 
   /** The socket's handle has another owner. */

@@ -458,7 +458,10 @@ function nothing() {}
 
 /** The tick that a connection was corked until. @param {Sending} connection */
 function uncork(connection) {
-  connection.uncork();
+  const { socket } = connection;
+  // One that connects has no handle's `close` that would tell of it.
+  if (socket.destroyed) connection.takeCorked()?.callAll(socket.errored ?? new ERR_STREAM_DESTROYED('write'));
+  else connection.uncork();
 }
 
 /** A part of a body that is sent from where it lies. @param {number} kind COMMAND @param {string | Uint8Array} data */
