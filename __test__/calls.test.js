@@ -39,7 +39,7 @@ function lost() {
   return { gone: engines.map(({ flush }) => new WeakRef(flush)), stats: engines[2].stats };
 }
 
-test('a function of an engine has it for as long as there is that function', async () => {
+test('a function of an engine has it for as long as there is that function', { timeout: 60_000 }, async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc');
   const { gone, stats } = lost();

@@ -215,13 +215,14 @@ test('a reset that comes with the response is met behind it, where the connectio
   }
 });
 
+/** Node 20's libuv makes an end of a reset that comes with bytes. */
+const isLibuvs = (stock || process.env.FERROHTTP_DRIVER === 'fed') && process.versions.node.startsWith('20.');
+
 for (const [name, text] of Object.entries({
   'a request': 'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
   'two requests': 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2),
   'half a body': 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf',
 })) {
-  // Node 20's libuv makes an end of it at once.
-  const isLibuvs = (stock || process.env.FERROHTTP_DRIVER === 'fed') && process.versions.node.startsWith('20.');
   test(`a reset that comes with ${name} is met by the answer`, { ...options, skip: isLibuvs }, async (t) => {
     /** @type {string[]} */
     const log = [];
@@ -251,3 +252,127 @@ for (const [name, text] of Object.entries({
     if (process.env.FERROHTTP_DRIVER !== 'threads') assert.strictEqual(log.includes('read ECONNRESET'), false);
   });
 }
+
+/** What Node's documentation has a server do with a request that cannot be read. */
+function refuse(error, socket) {
+  if (error.code === 'ECONNRESET' || !socket.writable) return;
+  socket.end('HTTP/1.1 400 Bad Request\r\n\r\n');
+}
+
+for (const [name, handle, bytes] of /** @type {const} */ ([
+  ['a reset comes behind garbage', (_req, res) => res.end(Buffer.alloc(20_000)), '\0\x01'],
+  [
+    'the second one destroys the socket',
+    (req, res) => {
+      res.end('x');
+      if (req.url === '/2') req.socket.destroy(new Error('enough'));
+    },
+    '',
+  ],
+  [
+    'somebody listens for the bytes',
+    (req, res) => {
+      if (req.url === '/2') req.socket.on('data', () => {});
+      res.end(req.url === '/2' ? 'ok' : Buffer.alloc(300_000));
+    },
+    '',
+  ],
+])) {
+  test(`pipelined responses that are lost finish in no other’s place: ${name}`, options, async (t) => {
+    const closed = [];
+    const server = http.createServer((req, res) => {
+      res.on('close', () => closed.push(req.url));
+      handle(req, res);
+    });
+    server.on('clientError', refuse);
+    const port = await listen(t, server);
+    const socket = net.connect(port, '127.0.0.1').on('error', () => {});
+    const [near] = await once(server, 'connection');
+    near.on('error', () => {});
+    for (let turns = 0; turns < 3; turns++) await turn();
+    socket.write(`GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n${bytes}`);
+    socket.resetAndDestroy();
+    await until(() => near.destroyed);
+    for (let turns = 0; turns < 3; turns++) await turn();
+    // What is asserted is that nothing was thrown, which would have ended this process: the server answers others.
+    const answered = await new Promise((resolve) => {
+      http.get({ port, host: '127.0.0.1', agent: false, path: '/1' }, resolve).on('error', resolve);
+    });
+    assert.strictEqual(answered.statusCode, 200);
+    answered.resume();
+    assert.ok(closed.every((url) => ['/1', '/2'].includes(url)));
+  });
+}
+
+test('a response without a length that a reset cuts is no whole one, whoever has the socket meanwhile', {
+  ...options,
+  skip: isLibuvs,
+}, async () => {
+  for (const take of [(socket) => socket.on('data', () => {}), (socket) => socket.pause()]) {
+    const peer = await startPeer((socket) => {
+      socket.write(`HTTP/1.1 200 OK\r\n\r\n${'y'.repeat(1000)}`);
+      socket.resetAndDestroy();
+    });
+    const req = http.get({ port: peer.port, host: '127.0.0.1', agent: false });
+    const errors = [];
+    req.on('error', (error) => errors.push(error.code));
+    const [res] = await once(req, 'response');
+    res.resume().on('error', () => {});
+    const { socket } = req;
+    take(socket);
+    setTimeout(() => socket.resume(), 10);
+    await until(() => req.closed);
+    assert.deepStrictEqual(errors, ['ECONNRESET']);
+    await peer.close();
+  }
+});
+
+test('an answer whose socket was destroyed with bytes of it unsent ends for who asks later', options, async (t) => {
+  const server = http.createServer();
+  const port = await listen(t, server);
+  const socket = net.connect(port, '127.0.0.1').on('error', () => {});
+  t.after(() => socket.destroy());
+  socket.pause();
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  const [, res] = await once(server, 'request');
+  res.writeHead(200, { 'Content-Length': 6e7 });
+  res.on('error', () => {});
+  res.write(Buffer.alloc(3e7));
+  await turn();
+  assert.ok(res.writableLength > 0);
+  const near = res.socket;
+  near.destroy();
+  await until(() => near.closed);
+  // As soon as those who wrote it have heard of it.
+  await until(() => near.writableLength === 0);
+  await new Promise((resolve) => res.end(resolve));
+});
+
+test(
+  'a callback that throws loses none of those behind it, also when the socket was destroyed meanwhile',
+  options,
+  async (t) => {
+    const told = [];
+    process.removeAllListeners('uncaughtException');
+    process.on('uncaughtException', (error) => told.push(error.message));
+    t.after(() => process.removeAllListeners('uncaughtException'));
+    const server = http.createServer((_req, res) => {
+      for (const event of ['finish', 'close']) res.on(event, () => told.push(event));
+      res.writeContinue(() => {
+        throw new Error('first');
+      });
+      res.writeProcessing(() => {
+        throw new Error('second');
+      });
+      res.end('x', () => told.push('end'));
+      res.socket.destroy();
+    });
+    const port = await listen(t, server);
+    const socket = net.connect(port, '127.0.0.1').on('error', () => {});
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await until(() => told.includes('close'));
+    // Before Node 24 `end`'s callback is a listener for 'finish'.
+    assert.deepStrictEqual(told.slice(0, 2), ['first', 'second']);
+    assert.deepStrictEqual(told.slice(2).sort(), ['close', 'end', 'finish']);
+  },
+);

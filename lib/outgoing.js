@@ -269,7 +269,8 @@ Object.defineProperties(members, {
      * @param {Error | null} [err]
      */
     value: function sent(err) {
-      const socket = this[kSocket];
+      // One that waits behind others has been sent in its turn, if the socket has not failed.
+      const socket = this[kSocket] ?? this[kTurn]?.socket;
       if (err || this[kErrored] || socket?.errored || socket?._hadError) {
         this[kFlushError] = err ?? this[kErrored] ?? socket?.errored ?? new ERR_STREAM_DESTROYED('end');
         callEndCallbacks(this, this[kFlushError]);

@@ -535,8 +535,10 @@ impl Engine {
             let count = received.as_ref().map_or(0, |count| *count);
             self.received = count;
             if connection.transport.has_end_behind(count, buffer.len()) {
+                if self.late.is_empty() {
+                    self.poller.wake();
+                }
                 self.late.push(Late::Receive(slot, entry.generation));
-                self.poller.wake();
             }
             parsed = connection.take_in(received, buffer, id, &mut self.events, self.now);
             if self.events.end_slab()

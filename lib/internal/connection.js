@@ -343,7 +343,7 @@ class Connection extends Sending {
     ring.flush();
     const unread = ring.engine.takeUnread(this.slot);
     const output = ring.engine.takeOutput(this.slot);
-    const marks = this.marks.take();
+    const marks = this.takeSent();
     const wasLocal = this.transport instanceof Local;
     this.release();
     if (output.length > 0) this.socket.write(output, (error) => marks.tellAll(error ?? null));

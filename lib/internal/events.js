@@ -29,8 +29,9 @@ const TIMEOUT_NAMES = {
 function onEvent(connection, kind, flags, a, b, bytes, start, end) {
   const { resource, socket } = connection;
   if (socket.timeout) socket._unrefTimer();
-  if (connection.readIn === ring.turn() && (kind === EVENT.END || (kind === EVENT.IO_ERROR && flags === 0))) {
-    // libuv meets the end of a stream in another turn than what stood before it: an answer that is given in between is sent.
+  const isEnd = kind === EVENT.END || (kind === EVENT.IO_ERROR && flags === 0);
+  if (isEnd && connection.ioThreads > 0 && connection.readIn === ring.turn()) {
+    // libuv meets the end of a stream in another turn than what stood before it: an answer that is given in between is sent. Elsewhere the engine sees to it.
     ring.engine.putOff(connection.slot, kind, a);
     return;
   }

@@ -207,7 +207,7 @@ class Fed {
     let isAccepted = connection.socket.writableNeedDrain !== true;
     if (ring.figure(connection, TABLE.QUEUED) > 0 || !connection.marks.isEmpty) {
       const output = ring.engine.takeOutput(connection.slot);
-      const marks = connection.marks.take();
+      const marks = connection.takeSent();
       const { socket } = connection;
       // Behind what the stream has yet, also where there are no bytes.
       if (output.length === 0 && !(this.streamLength > 0)) marks.tellAll(null);

@@ -177,8 +177,10 @@ class Local {
     ring.flush();
     const lost = corkedLength + (connection.transport === this ? ring.figure(connection, TABLE.QUEUED) : 0);
     connection.letGo(true);
-    // As a stream's that is destroyed: who ends a message of which some was lost has not finished it.
-    if (lost > 0) annotate(socket, 'writableLength', socket._writableState.length + lost);
+    if (lost === 0) return;
+    // As a stream's that is destroyed, until those hear of it who have written it: who ends a message of which some is being lost has not finished it.
+    annotate(socket, 'writableLength', socket._writableState.length + lost);
+    process.nextTick(forgetLost, socket);
   }
 
   onTaken() {
@@ -265,6 +267,11 @@ const FLOW = {
     return Object.getPrototypeOf(this).resume.call(this);
   },
 };
+
+/** @param {any} socket */
+function forgetLost(socket) {
+  delete socket.writableLength;
+}
 
 /**
  * Has a socket look like one whose 'data' is listened to. It brings nothing, as nothing is pushed to it.

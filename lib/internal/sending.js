@@ -347,6 +347,13 @@ class Sending {
     return false;
   }
 
+  /** Who waits for what the engine has given out. What a failed send has lost, it never gives out: who waits for that hears so. */
+  takeSent() {
+    const sent = this.marks.takeReached(ring.figure(this, TABLE.SENT));
+    this.failMarks(this.marks.take());
+    return sent;
+  }
+
   /** Those who wait for bytes that will not be sent hear so, as from a destroyed stream: before its 'error'. @param {Waiting | null} marks */
   failMarks(marks) {
     if (marks !== null && !marks.isEmpty) callInTick(marks, this.socket.errored ?? new ERR_STREAM_DESTROYED('write'));
@@ -410,9 +417,13 @@ class Sending {
   settle() {
     this.isAwaiting = false;
     const { sentBefore } = this;
+    if (sentBefore === null) {
+      this.transport?.settle();
+      return;
+    }
+    // One that throws has the others told when this is called again.
+    while (sentBefore.tellNext(Number.POSITIVE_INFINITY));
     this.sentBefore = null;
-    if (sentBefore !== null) sentBefore.tellAll(null);
-    else this.transport?.settle();
   }
 
   /** Whether what it has written may be sent later in this turn: a server's answers that go by themselves, for which nobody waits. */

@@ -10,6 +10,7 @@ use crate::connection::{Connection, Receiving, failure};
 use crate::driver::Transport;
 use crate::driver::local::LocalSocket;
 use crate::ring::events::{Header, Records};
+use crate::ring::layout::event;
 use std::time::Instant;
 
 /// One of them.
@@ -138,8 +139,8 @@ impl Engine {
         self.unwatched = rest;
     }
 
-    /// Has the END or IO_ERROR of a connection, which JavaScript has read, told in the next turn of the event loop, in which libuv would meet it. `a`: the
-    /// record's operand.
+    /// Has the END or IO_ERROR of an I/O thread's connection, which JavaScript has read, told in the next turn of the event loop, in which libuv would meet
+    /// it. `a`: the record's operand.
     pub fn put_off(&mut self, slot: u32, kind: u32, a: u32) {
         if let Some(entry) = self.slots.get(slot as usize) {
             let bare = Header::bare(kind, (slot, entry.generation));
@@ -169,9 +170,9 @@ impl Engine {
                         self.queue.push_back(slot);
                     }
                 }
-                (Late::Record(header), Some(Held::Shared(_))) => self.events.push_bare(header),
-                (Late::Record(header), Some(Held::Own(connection)))
-                    if matches!(connection.transport, Transport::Local(_)) =>
+                (Late::Record(header), Some(held))
+                    // But an error only the engine has met: it is told once.
+                    if header.kind == event::IO_ERROR || matches!(held, Held::Shared(_)) =>
                 {
                     self.events.push_bare(header);
                 }

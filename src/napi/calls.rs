@@ -29,7 +29,10 @@ impl Given {
     ///
     /// # Errors
     /// When it is of another type.
-    pub fn take<T: FromNapiValue>(&self, at: usize) -> Result<T> {
+    ///
+    /// # Safety
+    /// What is taken must not outlive the call, and its bytes no call into JavaScript.
+    pub unsafe fn take<T: FromNapiValue>(&self, at: usize) -> Result<T> {
         // SAFETY: a value of the environment that is calling, in its open handle scope.
         unsafe { T::from_napi_value(self.env, self.values[at]) }
     }
@@ -42,7 +45,7 @@ macro_rules! call {
             env: napi::sys::napi_env,
             info: napi::sys::napi_callback_info,
         ) -> napi::sys::napi_value {
-            // SAFETY: only `functions` makes functions of it.
+            // SAFETY: only `functions` makes functions of it. The methods keep nothing of what they are given, and none that is given bytes calls JavaScript.
             unsafe {
                 $crate::napi::calls::answer(env, info, |engine, _given| {
                     engine.$method($(_given.take($at)?),*)
@@ -71,7 +74,7 @@ pub unsafe fn answer<T: ToNapiValue>(
     let mut data = ptr::null_mut();
     let called = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: Node-API's own values; it writes as many values as there is room for. The data is the function's count of the engine,
-        // which lasts for as long as the function does.
+        // which lasts at least until the call begins; from then on there is one of its own.
         unsafe {
             check_status!(sys::napi_get_cb_info(
                 env,
@@ -81,7 +84,10 @@ pub unsafe fn answer<T: ToNapiValue>(
                 ptr::null_mut(),
                 &mut data,
             ))?;
-            let answer = call(&*data.cast::<JsEngine>(), &given)?;
+            let data = data.cast_const().cast::<JsEngine>();
+            Rc::increment_strong_count(data);
+            let engine = Rc::from_raw(data);
+            let answer = call(&engine, &given)?;
             T::to_napi_value(env, answer)
         }
     }));
