@@ -39,6 +39,8 @@ class RecordedConnection {
   attached = true;
   writableLength = 0;
   framing = undefined;
+  /** Whoever waits is told in his tick. */
+  marks = { isHeard: true };
 
   constructor(written) {
     this.written = written;
