@@ -7,19 +7,12 @@
 // FERROHTTP_SEED as in differential.test.js. What differs by intention (ARCHITECTURE.md) is not made up. Known to differ yet, in one of a thousand: who hears
 // first of a request that is destroyed while it connects, and what is read a turn sooner beside other connections.
 
-const assert = require('node:assert');
 const { once } = require('node:events');
 const net = require('node:net');
 const { test } = require('node:test');
 const fc = require('fast-check');
-const stock = require('node:http');
-const ferrohttp = require('..');
+const { differential, playsTheSame } = require('./support/differential.js');
 
-const IS_REFERENCE = process.versions.node.startsWith('24.');
-const PROGRAMS = Number(process.env.FERROHTTP_PROGRAMS ?? 60);
-const SEED = Number(process.env.FERROHTTP_SEED ?? 24);
-/** How often both are asked again before they are said to differ: a turn of the loop more or less is nobody's fault. */
-const TRIES = 8;
 /** Turns of the loop in which nothing happens any more. */
 const QUIET = 6;
 /** So many of them that nothing more is to come. */
@@ -380,18 +373,6 @@ async function answer(socket, all) {
   }
 }
 
-test('random clients do the same as with node:http', {
-  timeout: 600_000,
-  skip: IS_REFERENCE ? false : 'other releases differ among themselves',
-}, async () => {
-  const same = fc.asyncProperty(programs, async (program) => {
-    const expected = new Set([await play(stock, program)]);
-    let actual = await play(ferrohttp, program);
-    for (let tries = 1; !expected.has(actual) && tries < TRIES; tries++) {
-      expected.add(await play(stock, program));
-      actual = await play(ferrohttp, program);
-    }
-    if (!expected.has(actual)) assert.strictEqual(actual, [...expected][0]);
-  });
-  await fc.assert(same, { numRuns: PROGRAMS, seed: SEED, interruptAfterTimeLimit: 500_000 });
+test('random clients do the same as with node:http', differential, async () => {
+  await playsTheSame(programs, play);
 });

@@ -6,19 +6,11 @@
 // events come, in which order, and what the response says of itself meanwhile. FERROHTTP_PROGRAMS=5000 tries that many, and
 // FERROHTTP_SEED others than always. What differs by intention (ARCHITECTURE.md) or by the turn of a clock is not made up.
 
-const assert = require('node:assert');
 const { once } = require('node:events');
 const net = require('node:net');
 const { test } = require('node:test');
 const fc = require('fast-check');
-const stock = require('node:http');
-const ferrohttp = require('..');
-
-const IS_REFERENCE = process.versions.node.startsWith('24.');
-const PROGRAMS = Number(process.env.FERROHTTP_PROGRAMS ?? 60);
-const SEED = Number(process.env.FERROHTTP_SEED ?? 24);
-/** How often both are asked again before they are said to differ: a turn of the loop more or less is nobody's fault. */
-const TRIES = 5;
+const { differential, playsTheSame } = require('./support/differential.js');
 
 /** @typedef {{ name: string, run(subject: Subject): unknown }} Step what a handler does next; a promise is waited for */
 /** @typedef {{ req: any, res: any, note(text: string): void }} Subject */
@@ -213,20 +205,8 @@ async function play(http, exchanges) {
   return [received.replace(/x{9,}/g, (run) => `(${run.length} x)`), ...notes.map(account)].join('\n--\n');
 }
 
-test('random handlers do the same as with node:http', {
-  timeout: 600_000,
-  skip: IS_REFERENCE ? false : 'other releases differ among themselves',
-}, async () => {
-  const same = fc.asyncProperty(program, async (exchanges) => {
-    const expected = new Set([await play(stock, exchanges)]);
-    let actual = await play(ferrohttp, exchanges);
-    for (let tries = 1; !expected.has(actual) && tries < TRIES; tries++) {
-      expected.add(await play(stock, exchanges));
-      actual = await play(ferrohttp, exchanges);
-    }
-    if (!expected.has(actual)) assert.strictEqual(actual, [...expected][0]);
-  });
-  await fc.assert(same, { numRuns: PROGRAMS, seed: SEED, interruptAfterTimeLimit: 500_000 });
+test('random handlers do the same as with node:http', differential, async () => {
+  await playsTheSame(program, play);
 });
 
 /**
@@ -310,19 +290,7 @@ async function playTogether(http, exchanges) {
   return [...(await Promise.all(received)), ...notes].join('\n--\n');
 }
 
-test('random handlers of several connections do the same in one turn as with node:http', {
-  timeout: 600_000,
-  skip: IS_REFERENCE ? false : 'other releases differ among themselves',
-}, async () => {
+test('random handlers of several connections do the same in one turn as with node:http', differential, async () => {
   const together = fc.array(exchange(none, small), { minLength: 2, maxLength: 5 });
-  const same = fc.asyncProperty(together, async (exchanges) => {
-    const expected = new Set([await playTogether(stock, exchanges)]);
-    let actual = await playTogether(ferrohttp, exchanges);
-    for (let tries = 1; !expected.has(actual) && tries < TRIES; tries++) {
-      expected.add(await playTogether(stock, exchanges));
-      actual = await playTogether(ferrohttp, exchanges);
-    }
-    if (!expected.has(actual)) assert.strictEqual(actual, [...expected][0]);
-  });
-  await fc.assert(same, { numRuns: PROGRAMS, seed: SEED, interruptAfterTimeLimit: 500_000 });
+  await playsTheSame(together, playTogether);
 });

@@ -241,7 +241,7 @@ for (const [name, text] of Object.entries({
     const port = await listen(t, server);
     const socket = net.connect(port, '127.0.0.1').on('error', () => {});
     const [near] = await once(server, 'connection');
-    // Not what is received before the loop polls for the first time.
+    // Behind the first poll, in which a new connection is received from: nobody has told of its end yet.
     for (let turns = 0; turns < 3; turns++) await turn();
     socket.write(text);
     socket.resetAndDestroy();

@@ -187,7 +187,6 @@ module.exports = {
   close,
   dropParser,
   emitError,
-  emitHangUp,
   hearErrors,
   isHeard,
   kEndsWithConnection,

@@ -54,7 +54,7 @@ class Sending {
     this.marks = new Marks();
     /** `awaitOutput` was asked for. */
     this.isAwaiting = false;
-    /** Who waits for what was sent before the engine let go, to be told when `settle` is called. @type {InstanceType<typeof Marks> | null} */
+    /** Who waits for what was sent before the engine let go, to be told when `settle` is called. @type {Waiting | null} */
     this.sentBefore = null;
     /** A write was answered with false: `'drain'` is owed, in the context of that write. @type {AsyncResource | null} */
     this.owedDrain = null;
