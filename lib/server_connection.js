@@ -12,6 +12,7 @@ const {
   kOnTimeout,
   leniency,
 } = require('./common');
+const { Member } = require('./connection_list');
 const { ConnResetException, codes } = require('./errors');
 const { rootApplications } = require('./express_rooting');
 const { complete, dumpUnread, isUntouched, kDetachAbortSignal, pushBody, setRequestHead } = require('./incoming');
@@ -28,7 +29,7 @@ const { listen, socketOnError, unlisten, unlistenFlow } = require('./server_sock
 const requestStarted = channel('http.server.request.start');
 const responseFinished = channel('http.server.response.finish');
 
-/** On a Server: the ServerConnections it has, once it listens. */
+/** On a Server: the ServerConnections it has, a ConnectionList, once it listens. */
 const kConnections = Symbol('http.server.connections');
 /** On a Server: the class of its responses. */
 const kServerResponse = Symbol('ServerResponse');
@@ -95,12 +96,13 @@ function noop() {}
 /** What hears of a connection that its server has given up. */
 const DEAF = { onHead: noop, onBody: noop, onComplete: noop, onParseError: noop, onTimeout: noop };
 
-class ServerConnection {
+class ServerConnection extends Member {
   /**
    * @param {any} server
    * @param {any} socket
    */
   constructor(server, socket) {
+    super();
     this.server = server;
     this.socket = socket;
     /** @type {any} */
@@ -181,7 +183,7 @@ class ServerConnection {
 
   /** It counts no longer among its Server's, and its context has no more events. Named as the parser's methods that do this in Node. */
   close() {
-    this.server[kConnections]?.delete(this);
+    this.leave();
     if (this.resource === null) return;
     this.resource.emitDestroy();
     this.resource = null;
