@@ -6,6 +6,7 @@ const net = require('node:net');
 const { promisify } = require('node:util');
 
 const { kIncomingMessage } = require('./common');
+const { ConnectionList } = require('./connection_list');
 const { IncomingMessage } = require('./incoming');
 const { Connection } = require('./internal/connection');
 const { kUniqueHeaders, parseUniqueHeadersOption } = require('./outgoing');
@@ -42,7 +43,7 @@ function storeHTTPOptions(options) {
 
 /** @this {any} a Server: once it listens, its connections are known to it, and watched */
 function setupConnectionsTracking() {
-  this[kConnections] ||= new Set();
+  this[kConnections] ||= new ConnectionList();
   clearInterval(this[kConnectionsCheckingInterval]);
   // Runs whatever the time-outs are, because they may be set later.
   this[kConnectionsCheckingInterval] = setInterval(checkConnections, this.connectionsCheckingInterval, this).unref();
@@ -50,7 +51,7 @@ function setupConnectionsTracking() {
 
 /** @param {any} server */
 function checkConnections(server) {
-  const connections = [...server[kConnections]];
+  const connections = server[kConnections].toArray();
   for (const connection of connections) connection.applyTimeouts();
   Connection.checkTimeouts(connections.map(({ conn }) => conn));
 }
@@ -98,11 +99,11 @@ Server.prototype.close = function close(...args) {
 };
 
 Server.prototype.closeAllConnections = function closeAllConnections() {
-  for (const { socket } of [...(this[kConnections] ?? [])]) socket.destroy();
+  for (const { socket } of this[kConnections]?.toArray() ?? []) socket.destroy();
 };
 
 Server.prototype.closeIdleConnections = function closeIdleConnections() {
-  for (const connection of [...(this[kConnections] ?? [])]) {
+  for (const connection of this[kConnections]?.toArray() ?? []) {
     if (connection.isIdle()) connection.socket.destroy();
   }
 };

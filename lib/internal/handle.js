@@ -6,7 +6,31 @@
 const net = require('node:net');
 const { annotate } = require('./annotate');
 
-const kLent = Symbol('ferrohttp.lent');
+/** Returns what it is given: what a class that extends it has for fields, that object gets. */
+class Itself {
+  /** @param {object} object */
+  constructor(object) {
+    // biome-ignore lint/correctness/noConstructorReturn: the point of it
+    return object;
+  }
+}
+
+/** A lent handle's Borrower, in a private field: V8 takes a twentieth of the time for it that defining a property takes, and nobody sees it. */
+class Lent extends Itself {
+  /** @type {Borrower | undefined} */
+  #borrower;
+
+  /** @param {any} handle @param {Borrower | undefined} borrower undefined: it is lent no more */
+  static set(handle, borrower) {
+    const lent = #borrower in handle ? handle : new Lent(handle);
+    lent.#borrower = borrower;
+  }
+
+  /** @param {any} handle @returns {any} its Borrower, if it has one */
+  static of(handle) {
+    return #borrower in handle ? handle.#borrower : undefined;
+  }
+}
 
 /** One prototype for each kind of handle (TCP, Pipe), made when the first is lent. @type {Map<object, object>} */
 const prototypes = new Map();
@@ -64,34 +88,34 @@ function makePrototype(base) {
     bytesRead: {
       configurable: true,
       get() {
-        return this[kLent].bytesRead() + read.get.call(this);
+        return Lent.of(this).bytesRead() + read.get.call(this);
       },
     },
     bytesWritten: {
       configurable: true,
       get() {
-        return this[kLent].bytesWritten() + written.get.call(this);
+        return Lent.of(this).bytesWritten() + written.get.call(this);
       },
     },
     writeQueueSize: {
       configurable: true,
       get() {
-        return this[kLent].writeQueueSize() + queued.get.call(this);
+        return Lent.of(this).writeQueueSize() + queued.get.call(this);
       },
     },
-    onread: readerOf(base, (handle) => handle[kLent].onTaken()),
+    onread: readerOf(base, (handle) => Lent.of(handle).onTaken()),
   });
   lent.readStart = function readStart() {
-    this[kLent].onReadStart();
+    Lent.of(this).onReadStart();
     return 0;
   };
   lent.readStop = function readStop() {
-    this[kLent].onReadStop();
+    Lent.of(this).onReadStop();
     return 0;
   };
   for (const name of WRITES) {
     lent[name] = function write(req, ...data) {
-      const borrower = this[kLent];
+      const borrower = Lent.of(this);
       const unsent = borrower.beforeWrite();
       const status =
         unsent === null
@@ -103,21 +127,21 @@ function makePrototype(base) {
   }
   lent.shutdown = function shutdown(req) {
     const now = () => base.shutdown.call(this, req);
-    return this[kLent].beforeShutdown(now) ? 0 : now();
+    return Lent.of(this).beforeShutdown(now) ? 0 : now();
   };
   for (const name of ['close', 'reset']) {
     if (typeof base[name] !== 'function') continue;
     lent[name] = function close(...args) {
-      this[kLent].onClose(name === 'reset');
+      Lent.of(this).onClose(name === 'reset');
       return base[name].apply(this, args);
     };
   }
   lent.ref = function ref() {
-    this[kLent].onReference(true);
+    Lent.of(this).onReference(true);
     return base.ref.call(this);
   };
   lent.unref = function unref() {
-    this[kLent].onReference(false);
+    Lent.of(this).onReference(false);
     return base.unref.call(this);
   };
   return lent;
@@ -232,7 +256,7 @@ function isLendable(socket) {
     !socket.encrypted &&
     handle.isStreamBase === true &&
     handle.fd >= 0 &&
-    !handle[kLent] &&
+    !Lent.of(handle) &&
     !handle._consumed &&
     socket.readableLength === 0 &&
     socket.writableLength === 0 &&
@@ -255,7 +279,7 @@ function lend(handle, borrower) {
   handle.readStop();
   // In this order: V8 looks for the shape with the other prototype by all properties that there are.
   Object.setPrototypeOf(handle, lent);
-  annotate(handle, kLent, borrower);
+  Lent.set(handle, borrower);
 }
 
 /** Whom a handle that is being closed has for its borrower: giving it its own prototype back would be for nobody. @type {Borrower} */
@@ -278,7 +302,7 @@ const NOBODY = {
  * @param {any} handle
  */
 function forsake(handle) {
-  handle[kLent] = NOBODY;
+  Lent.set(handle, NOBODY);
 }
 
 /** Bytes that were moved for a handle while it was lent. */
@@ -310,7 +334,7 @@ function makeReturned(base) {
  * @param {any} handle
  */
 function giveBack(handle) {
-  const borrower = handle[kLent];
+  const borrower = Lent.of(handle);
   let base = Object.getPrototypeOf(Object.getPrototypeOf(handle));
   const read = borrower.bytesRead();
   const written = borrower.bytesWritten();
@@ -323,7 +347,7 @@ function giveBack(handle) {
     }
   }
   Object.setPrototypeOf(handle, base);
-  handle[kLent] = undefined;
+  Lent.set(handle, undefined);
 }
 
 /** Whether handles of this prototype have come back before. */
