@@ -246,8 +246,7 @@ fn apply_one(
             Ok(())
         }
         command::PAUSE => {
-            connection.most_held = command.a as usize;
-            receiving.pause(command.a > 0);
+            receiving.pause(command.a as usize);
             Ok(())
         }
         command::RESUME => {

@@ -6,7 +6,7 @@
 
 use super::held::Held;
 use super::{Engine, Slot, token};
-use crate::connection::{Connection, Receiving, failure};
+use crate::connection::{Connection, failure};
 use crate::driver::Transport;
 use crate::driver::local::LocalSocket;
 use crate::ring::events::{Header, Records};
@@ -129,7 +129,7 @@ impl Engine {
                 return true;
             }
             if let Err(error) = self.poller.watch(socket, token(id.0, id.1)) {
-                connection.receiving = Receiving::Broken;
+                connection.receiving.break_off();
                 self.events.push_bare(failure(&error, 0, id));
                 self.poller.wake();
             }
