@@ -8,6 +8,7 @@ const { validateNumber, validateOneOf, validateString } = require('./validators'
 const { isFit, parkSocket } = require('./client_connection');
 const { mergeOptions } = require('./client_options');
 const { checkIoThreads } = require('./io_threads');
+const { resetAsyncId, showAsyncId } = require('./reused_handle');
 const { connectToProxy, envOfProxies, kProxy, ProxyConfig, usesProxy } = require('./proxy');
 
 const debug = debuglog('http');
@@ -25,18 +26,6 @@ const MAX_FREE_SOCKETS = 256;
 const KEEP_ALIVE_BUFFER = 1000;
 /** Delay before the first TCP keep-alive probe, in ms. */
 const KEEP_ALIVE_MSECS = 1000;
-
-/** The async resource of a socket's handle while one request uses it, so that reuse shows as a new resource to async_hooks. */
-class ReusedHandle {
-  /**
-   * @param {number} type the handle's provider type
-   * @param {object} handle
-   */
-  constructor(type, handle) {
-    this.type = type;
-    this.handle = handle;
-  }
-}
 
 /** @typedef {import('node:net').Socket & Record<PropertyKey, any>} Socket */
 /** @typedef {Record<PropertyKey, any>} Options */
@@ -555,39 +544,6 @@ function failRequest(req, socket, err) {
     req.emit('error', err);
   }
   req.onSocket(socket, err);
-}
-
-/** node:net's symbol for a socket's async id; it has no public name. @type {symbol | undefined} */
-let asyncIdSymbol;
-
-/**
- * @param {Socket} socket
- * @param {number} id
- */
-function showAsyncId(socket, id) {
-  asyncIdSymbol ??= Object.getOwnPropertySymbols(new net.Socket()).find(
-    (each) => each.description === 'async_id_symbol',
-  );
-  if (asyncIdSymbol !== undefined) socket[asyncIdSymbol] = id;
-}
-
-/** The provider type of a handle is its class's. @type {Function | null} */
-let lastKind = null;
-let lastType = 0;
-
-/**
- * A reused handle is a new async resource: its later callbacks run in the new request's context.
- * @param {Socket} socket
- */
-function resetAsyncId(socket) {
-  const handle = socket._handle;
-  if (typeof handle?.asyncReset !== 'function') return;
-  if (handle.constructor !== lastKind) {
-    lastKind = handle.constructor;
-    lastType = handle.getProviderType();
-  }
-  handle.asyncReset(new ReusedHandle(lastType, handle));
-  showAsyncId(socket, handle.getAsyncId());
 }
 
 /**

@@ -3,85 +3,12 @@
 use crate::driver::output::Output;
 use crate::driver::{Follows, Transport};
 use crate::incoming_message;
+use crate::receiving::Receiving;
 use crate::ring::events::{Header, Records};
 use crate::ring::layout::event;
 use ferrohttp_proto as proto;
 use std::io;
 use std::time::Instant;
-
-/// How far the reading side has come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Receiving {
-    /// Bytes are received and parsed.
-    Open,
-    /// JavaScript has asked for none.
-    Paused,
-    /// The same of one whose socket would read on into its own memory: what comes is held, unparsed.
-    Holding,
-    /// The same; the peer's FIN stands behind what is held, and is received again when JavaScript asks for more.
-    HoldingEnd,
-    /// The peer has sent FIN, or a system call failed, or the bytes were not HTTP: nothing more will come.
-    Over,
-    /// The same, while JavaScript has asked for none: it hears of that, and of what came before, when it asks again.
-    OverPaused,
-    /// The same of one that would hold what comes: the end is told as soon as nothing is held before it.
-    OverHolding,
-    /// Sending has failed: told whether JavaScript asks for anything or not, as it may wait for just that.
-    Broken,
-}
-
-impl Receiving {
-    /// JavaScript asks for no more. `holds`: what comes all the same is held.
-    pub fn pause(&mut self, holds: bool) {
-        *self = match self {
-            Self::Open if holds => Self::Holding,
-            Self::Open => Self::Paused,
-            Self::Over if holds => Self::OverHolding,
-            Self::Over => Self::OverPaused,
-            Self::Paused
-            | Self::Holding
-            | Self::HoldingEnd
-            | Self::OverPaused
-            | Self::OverHolding
-            | Self::Broken => *self,
-        };
-    }
-
-    /// JavaScript asks for more.
-    pub fn resume(&mut self) {
-        *self = match self {
-            Self::Open | Self::Paused | Self::Holding | Self::HoldingEnd => Self::Open,
-            Self::Over | Self::OverPaused | Self::OverHolding => Self::Over,
-            Self::Broken => Self::Broken,
-        };
-    }
-
-    /// Nothing more will come.
-    fn end(&mut self) {
-        *self = match self {
-            Self::Open | Self::Over => Self::Over,
-            Self::Holding | Self::HoldingEnd | Self::OverHolding => Self::OverHolding,
-            Self::Paused | Self::OverPaused => Self::OverPaused,
-            Self::Broken => Self::Broken,
-        };
-    }
-
-    /// Whether JavaScript has asked for none.
-    pub fn is_paused(self) -> bool {
-        matches!(
-            self,
-            Self::Paused | Self::Holding | Self::HoldingEnd | Self::OverPaused | Self::OverHolding
-        )
-    }
-
-    /// Whether nothing more will come.
-    pub fn is_over(self) -> bool {
-        matches!(
-            self,
-            Self::Over | Self::OverPaused | Self::OverHolding | Self::Broken
-        )
-    }
-}
 
 /// Whether the sending side ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -115,8 +42,6 @@ pub struct Connection {
     pub(crate) bytes_read: u64,
     /// Received and not parsed: the ring was full, or a verdict or a resume is awaited.
     pub(crate) unparsed: Vec<u8>,
-    /// Bytes behind which no more are held, once JavaScript has asked for none. One receive may go beyond.
-    pub(crate) most_held: usize,
     /// The last head said by itself that its message ends with it: no COMPLETE record is owed.
     pub(crate) is_complete_implied: bool,
     /// Is in the engine's queue of connections to run.
@@ -132,11 +57,10 @@ impl Connection {
             proto,
             transport,
             output: Output::default(),
-            receiving: Receiving::Open,
+            receiving: Receiving::OPEN,
             ending: Ending::Open,
             bytes_read: 0,
             unparsed: Vec::new(),
-            most_held: 0,
             is_complete_implied: false,
             is_queued: false,
             is_touched: false,
@@ -150,21 +74,16 @@ impl Connection {
 
     /// Whether bytes wait that can be parsed now.
     pub fn can_parse(&self) -> bool {
-        self.receiving == Receiving::Open && !self.proto.is_halted() && !self.unparsed.is_empty()
+        self.receiving.is_open() && !self.proto.is_halted() && !self.unparsed.is_empty()
     }
 
     /// Whether what the kernel has would have a place.
     pub fn may_receive(&self) -> bool {
-        match self.receiving {
-            Receiving::Open => !self.proto.is_halted(),
-            Receiving::Holding => self.unparsed.len() < self.most_held,
-            Receiving::Paused
-            | Receiving::HoldingEnd
-            | Receiving::Over
-            | Receiving::OverPaused
-            | Receiving::OverHolding
-            | Receiving::Broken => false,
+        if self.receiving.is_open() {
+            return !self.proto.is_halted();
         }
+        let most_held = self.receiving.most_held();
+        most_held.is_some_and(|most| self.unparsed.len() < most)
     }
 
     /// Parses what was left over, then `input`; keeps what cannot be parsed now.
@@ -234,12 +153,13 @@ impl Connection {
         events: &mut impl Records,
         now: Instant,
     ) -> Parsed {
+        let holds = self.receiving.most_held().is_some();
         match received {
-            Ok(0) if self.receiving == Receiving::Holding && !self.unparsed.is_empty() => {
-                self.receiving = Receiving::HoldingEnd;
+            Ok(0) if holds && !self.unparsed.is_empty() => {
+                self.receiving.end_behind_held();
                 self.transport.keep_readable();
             }
-            Ok(count) if count > 0 && self.receiving == Receiving::Holding => {
+            Ok(count) if count > 0 && holds => {
                 self.bytes_read += count as u64;
                 self.unparsed.extend_from_slice(&buffer[..count]);
             }
@@ -258,7 +178,7 @@ impl Connection {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
-                if self.receiving == Receiving::Holding {
+                if holds {
                     // A socket that fails has no more use for what it holds.
                     self.unparsed.clear();
                 }
@@ -296,7 +216,7 @@ impl Connection {
     ) {
         if let Err(error) = self.transport.send(&mut self.output, tail, follows) {
             self.output.clear();
-            self.receiving = Receiving::Broken;
+            self.receiving.break_off();
             events.push_bare(failure(&error, 1, id));
         }
     }

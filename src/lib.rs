@@ -10,4 +10,5 @@ mod incoming_message;
 mod napi;
 mod parser;
 mod queue;
+mod receiving;
 mod ring;

@@ -27,6 +27,14 @@ const READS = Object.freeze({
   REST: 2,
 });
 
+/** What stands for a time where there is none, of the stream's last write of a message. */
+const WRITTEN = Object.freeze({
+  /** It was given nothing. */
+  NEVER: Number.NEGATIVE_INFINITY,
+  /** A message that went through it has not come to its end. */
+  UNDER_WAY: Number.POSITIVE_INFINITY,
+});
+
 class Fed {
   /**
    * @param {any} connection the Connection
@@ -213,7 +221,7 @@ class Fed {
       if (output.length === 0 && !(this.streamLength > 0)) marks.tellAll(null);
       else {
         const tell = (/** @type {any} */ error) => {
-          if (connection.writtenAt < Number.POSITIVE_INFINITY) connection.writtenAt = now();
+          if (connection.writtenAt !== WRITTEN.UNDER_WAY) connection.writtenAt = now();
           marks.callAll(error ?? null);
         };
         isAccepted =
@@ -256,4 +264,4 @@ function writableLength() {
   return connection.transport === this[kFed] ? connection.writableLength : streamLength(this);
 }
 
-module.exports = { Fed };
+module.exports = { Fed, WRITTEN };

@@ -59,8 +59,8 @@ const TICK = Object.freeze({
 let asked = TICK.NONE;
 let eagerTurns = 0;
 
-/** Among the commands written since the last flush are others than whole messages behind which the connection goes on. */
-let hasOthers = false;
+/** All that was written since the last flush are whole messages behind which the connection goes on. */
+let areWhole = true;
 
 /** Drains ticks and microtasks, as Node does behind each of its callbacks. */
 const runTicks = tickCallback();
@@ -109,7 +109,7 @@ function commit(connection, kindAndFlags, length, a) {
   commandWords[word + RECORD.A] = a;
   commandWords[word + RECORD.B] = 0;
   position += recordSize(length);
-  if ((kindAndFlags & KIND_AND_LAST) !== COMMAND.MESSAGE) hasOthers = true;
+  if ((kindAndFlags & KIND_AND_LAST) !== COMMAND.MESSAGE) areWhole = false;
   askToFlush();
 }
 
@@ -188,7 +188,7 @@ function commandMessage(connection, kindAndFlags, head, headEncoding, body, enco
 function beginAnew() {
   position = 0;
   epoch++;
-  hasOthers = false;
+  areWhole = true;
   eventWords[RING.GATHERED] = 0;
 }
 
@@ -245,7 +245,7 @@ function onTick() {
  * @returns {boolean} whether that may be
  */
 function gather() {
-  if (hasOthers || position === 0 || eventWords[RING.ARMED] === 0 || hasEvents()) return false;
+  if (!areWhole || position === 0 || eventWords[RING.ARMED] === 0 || hasEvents()) return false;
   // Nothing keeps the loop: it may leave without polling.
   if (references === 0 || isEager()) return false;
   for (let i = 0; i < awaiting.length; i++) if (!awaiting[i].maySendLater()) return false;

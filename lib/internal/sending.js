@@ -9,7 +9,7 @@ const { ERR_STREAM_DESTROYED } = require('../errors').codes;
 const { now } = require('./clock');
 const { armKeepAlive } = require('./deadlines');
 const { tellDrain } = require('./events');
-const { Fed } = require('./fed');
+const { Fed, WRITTEN } = require('./fed');
 const { COMMAND, FRAMING, ROLE, TABLE } = require('./layout');
 const { Local } = require('./local');
 const { Marks } = require('./marks');
@@ -45,8 +45,8 @@ class Sending {
     this.socketWrite = STREAM_WRITE;
     /** The message being sent goes that way, to its end: the stream may hold some of it. */
     this.isThroughSocket = false;
-    /** When the stream had last written what it was given; Infinity: a message that went through it has not come to its end. */
-    this.writtenAt = Number.NEGATIVE_INFINITY;
+    /** When the stream had last written what it was given, or a WRITTEN. @type {number} */
+    this.writtenAt = WRITTEN.NEVER;
     /** I/O threads to be moved by, once its descriptor is lent; 0: none. */
     this.ioThreads = ioThreads;
     this.slot = -1;
@@ -224,7 +224,7 @@ class Sending {
   /** The message's last bytes are with the socket. */
   endThroughSocket() {
     this.isThroughSocket = false;
-    this.writtenAt = Number.POSITIVE_INFINITY;
+    this.writtenAt = WRITTEN.UNDER_WAY;
     this.write(COMMAND.ENDED, '', 'latin1', null);
     this.armKeepAlive();
   }
@@ -295,7 +295,7 @@ class Sending {
 
   /** A message that went through the socket has been written. */
   noteWritten() {
-    if (this.writtenAt === Number.POSITIVE_INFINITY) this.writtenAt = now();
+    if (this.writtenAt === WRITTEN.UNDER_WAY) this.writtenAt = now();
   }
 
   choices(framing, expect) {

@@ -1,7 +1,7 @@
 //! The engine's sending half: JavaScript's commands, and what becomes of them.
 
 use super::held::{Access, Held};
-use super::{Engine, Misuse, Slot, connection, publish};
+use super::{Engine, Misuse, Slot, connection, enqueue, publish};
 use crate::connection::{Connection, Ending};
 use crate::driver::{Follows, Transport};
 use crate::ring::commands::{Command, Commands};
@@ -99,10 +99,7 @@ impl Engine {
             touched.push(command.slot);
         }
         let applied = apply_one(connection, command, *now);
-        if connection.is_runnable() && !connection.is_queued {
-            connection.is_queued = true;
-            queue.push_back(command.slot);
-        }
+        enqueue(queue, command.slot, connection);
         match applied {
             // Whoever flushes is seldom whose message it is: its own connection hears of it.
             Err(Misuse::Send(error)) => {
@@ -246,8 +243,7 @@ fn apply_one(
             Ok(())
         }
         command::PAUSE => {
-            connection.most_held = command.a as usize;
-            receiving.pause(command.a > 0);
+            receiving.pause(command.a as usize);
             Ok(())
         }
         command::RESUME => {

@@ -5,8 +5,8 @@
 //! what is still open then is watched: of the others the poller is told neither that they come nor that they go.
 
 use super::held::Held;
-use super::{Engine, Slot, token};
-use crate::connection::{Connection, Receiving, failure};
+use super::{Engine, Slot, enqueue, token};
+use crate::connection::{Connection, failure};
 use crate::driver::Transport;
 use crate::driver::local::LocalSocket;
 use crate::ring::events::{Header, Records};
@@ -98,10 +98,7 @@ impl Engine {
                 && let Some(socket) = socket(connection)
             {
                 socket.readable = true;
-                if connection.is_runnable() && !connection.is_queued {
-                    connection.is_queued = true;
-                    self.queue.push_back(one.slot);
-                }
+                enqueue(&mut self.queue, one.slot, connection);
             }
         }
     }
@@ -129,7 +126,7 @@ impl Engine {
                 return true;
             }
             if let Err(error) = self.poller.watch(socket, token(id.0, id.1)) {
-                connection.receiving = Receiving::Broken;
+                connection.receiving.break_off();
                 self.events.push_bare(failure(&error, 0, id));
                 self.poller.wake();
             }
@@ -165,10 +162,7 @@ impl Engine {
             match (one, held) {
                 (Late::Receive(..), Some(Held::Own(connection))) => {
                     connection.transport.keep_readable();
-                    if connection.is_runnable() && !connection.is_queued {
-                        connection.is_queued = true;
-                        self.queue.push_back(slot);
-                    }
+                    enqueue(&mut self.queue, slot, connection);
                 }
                 (Late::Record(header), Some(held))
                     // But an error only the engine has met: it is told once.

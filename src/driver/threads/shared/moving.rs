@@ -276,8 +276,7 @@ mod tests {
                 received => Some(received),
             })
         };
-        shared.state().most_held = 1024;
-        shared.state().receiving.pause(true);
+        shared.state().receiving.pause(1024);
         far.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         assert!(matches!(turn(), Turn::More));
         assert!(

@@ -1,6 +1,6 @@
 //! What both threads work on, in turns: who has the connection, what is pending, and what JavaScript has been told and shown.
 
-use crate::connection::{Connection, Receiving};
+use crate::connection::Connection;
 use crate::driver::output::Output;
 use crate::ring::layout::event;
 use crate::ring::records::{Draft, Header, Pending};
@@ -116,7 +116,7 @@ impl State {
     pub(super) fn fail(&mut self, record: Header) {
         if let Tenure::Both(connection) = &mut self.tenure {
             connection.output.clear();
-            connection.receiving = Receiving::Broken;
+            connection.receiving.break_off();
             self.pending.push_bare(record);
         } else {
             self.tenure = Tenure::Over;
@@ -152,7 +152,7 @@ impl StateGuard<'_> {
             let front = self.0.pending.front();
             front.is_some_and(|(header, _)| matches!(header.kind, event::END | event::IO_ERROR))
         };
-        self.receiving.is_paused() && !(self.receiving == Receiving::OverHolding && is_end())
+        self.receiving.is_paused() && !(self.receiving.tells_end() && is_end())
     }
 
     /// There are records left that are to be fetched without another letter.
