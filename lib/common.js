@@ -221,7 +221,6 @@ module.exports = {
   // ferrohttp's own
   HOST_MAJOR,
   METHODS_BY_CODE,
-  LENIENCY,
   leniency,
   Fields,
   defineInOrder,

@@ -42,14 +42,6 @@ function validateObject(value, name) {
 }
 
 /**
- * @param {unknown} value
- * @param {string} name
- */
-function validateArray(value, name) {
-  if (!Array.isArray(value)) throw new ERR_INVALID_ARG_TYPE(name, 'Array', value);
-}
-
-/**
  * A whole number within [min, max].
  * @param {unknown} value
  * @param {string} name
@@ -89,17 +81,6 @@ function validateOneOf(value, name, allowed) {
   if (allowed.includes(value)) return;
   const list = allowed.map((each) => (typeof each === 'string' ? `'${each}'` : String(each)));
   throw new ERR_INVALID_ARG_VALUE(name, value, `must be one of: ${list.join(', ')}`);
-}
-
-/**
- * @param {unknown} value undefined is fine
- * @param {string} name
- */
-function validateAbortSignal(value, name) {
-  if (value === undefined) return;
-  if (value === null || typeof value !== 'object' || !('aborted' in value)) {
-    throw new ERR_INVALID_ARG_TYPE(name, 'AbortSignal', value);
-  }
 }
 
 /**
@@ -144,8 +125,6 @@ function badLink(value) {
 }
 
 module.exports = {
-  validateAbortSignal,
-  validateArray,
   validateBoolean,
   validateFunction,
   validateInteger,
