@@ -6,7 +6,6 @@ const net = require('node:net');
 const { promisify } = require('node:util');
 
 const { kIncomingMessage } = require('./common');
-const { ConnectionList } = require('./connection_list');
 const { IncomingMessage } = require('./incoming');
 const { Connection } = require('./internal/connection');
 const { kUniqueHeaders, parseUniqueHeadersOption } = require('./outgoing');
@@ -43,7 +42,7 @@ function storeHTTPOptions(options) {
 
 /** @this {any} a Server: once it listens, its connections are known to it, and watched */
 function setupConnectionsTracking() {
-  this[kConnections] ||= new ConnectionList();
+  this[kConnections] ||= new Set();
   clearInterval(this[kConnectionsCheckingInterval]);
   // Runs whatever the time-outs are, because they may be set later.
   this[kConnectionsCheckingInterval] = setInterval(checkConnections, this.connectionsCheckingInterval, this).unref();
@@ -51,7 +50,7 @@ function setupConnectionsTracking() {
 
 /** @param {any} server */
 function checkConnections(server) {
-  const connections = server[kConnections].toArray();
+  const connections = [...server[kConnections]];
   for (const connection of connections) connection.applyTimeouts();
   Connection.checkTimeouts(connections.map(({ conn }) => conn));
 }
@@ -99,11 +98,11 @@ Server.prototype.close = function close(...args) {
 };
 
 Server.prototype.closeAllConnections = function closeAllConnections() {
-  for (const { socket } of this[kConnections]?.toArray() ?? []) socket.destroy();
+  for (const { socket } of [...(this[kConnections] ?? [])]) socket.destroy();
 };
 
 Server.prototype.closeIdleConnections = function closeIdleConnections() {
-  for (const connection of this[kConnections]?.toArray() ?? []) {
+  for (const connection of [...(this[kConnections] ?? [])]) {
     if (connection.isIdle()) connection.socket.destroy();
   }
 };

@@ -12,7 +12,6 @@ const {
   kOnTimeout,
   leniency,
 } = require('./common');
-const { Member } = require('./connection_list');
 const { ConnResetException, codes } = require('./errors');
 const { rootApplications } = require('./express_rooting');
 const { complete, dumpUnread, isUntouched, kDetachAbortSignal, pushBody, setRequestHead } = require('./incoming');
@@ -29,7 +28,7 @@ const { listen, socketOnError, unlisten, unlistenFlow } = require('./server_sock
 const requestStarted = channel('http.server.request.start');
 const responseFinished = channel('http.server.response.finish');
 
-/** On a Server: the ServerConnections it has, a ConnectionList, once it listens. */
+/** On a Server: the ServerConnections it has, once it listens. */
 const kConnections = Symbol('http.server.connections');
 /** On a Server: the class of its responses. */
 const kServerResponse = Symbol('ServerResponse');
@@ -96,13 +95,12 @@ function noop() {}
 /** What hears of a connection that its server has given up. */
 const DEAF = { onHead: noop, onBody: noop, onComplete: noop, onParseError: noop, onTimeout: noop };
 
-class ServerConnection extends Member {
+class ServerConnection {
   /**
    * @param {any} server
    * @param {any} socket
    */
   constructor(server, socket) {
-    super();
     this.server = server;
     this.socket = socket;
     /** @type {any} */
@@ -183,7 +181,7 @@ class ServerConnection extends Member {
 
   /** It counts no longer among its Server's, and its context has no more events. Named as the parser's methods that do this in Node. */
   close() {
-    this.leave();
+    this.server[kConnections]?.delete(this);
     if (this.resource === null) return;
     this.resource.emitDestroy();
     this.resource = null;
