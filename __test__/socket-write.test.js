@@ -247,34 +247,3 @@ test('bytes given back to a connection’s socket are read as if the peer had se
   client.write(get('/second'));
   await client.read('/second;');
 });
-
-test(
-  'what a user writes to a socket that is still connecting comes behind the head, which counts as written',
-  options,
-  async (t) => {
-    const server = net.createServer();
-    const port = await listen(t, server);
-    const accepted = once(server, 'connection');
-    const req = http.request({
-      port,
-      host: '127.0.0.1',
-      agent: false,
-      method: 'POST',
-      headers: { 'Content-Length': 8 },
-    });
-    req.on('error', () => {});
-    const [socket] = await once(req, 'socket');
-    req.flushHeaders();
-    assert.ok(socket.connecting && socket.writableLength > 0);
-    socket.write('raw!');
-    req.end('body');
-    const [peer] = await accepted;
-    let text = '';
-    for await (const part of peer.setEncoding('latin1')) {
-      text += part;
-      if (/body/.test(text)) break;
-    }
-    assert.match(text, /^POST [\s\S]*\r\n\r\nraw!body$/);
-    req.destroy();
-  },
-);

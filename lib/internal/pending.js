@@ -2,38 +2,20 @@
 
 // The pending transport: a socket is still connecting, and its output gathers in the engine until it has a descriptor, or turns out to have none.
 
-const { Duplex } = require('node:stream');
-const { annotate, kConnection } = require('./annotate');
+const { kConnection } = require('./annotate');
 const { Fed } = require('./fed');
 const { Local, beginToFlow } = require('./local');
 const ring = require('./ring');
-
-/** A stream's own `write`. */
-const { write: STREAM_WRITE } = Duplex.prototype;
 
 class Pending {
   /** @param {any} connection the Connection */
   constructor(connection) {
     this.connection = connection;
-    /** Stands over the socket's own: what its user writes comes behind what the engine holds. */
-    this.write = (/** @type {any[]} */ ...args) => {
-      const { connection } = this;
-      if (connection.transport === this) this.yieldToSocket();
-      return Object.getPrototypeOf(connection.socket).write.apply(connection.socket, args);
-    };
   }
 
   start() {
     // What is encrypted will be fed, and flows by that.
     if (!this.connection.socket.encrypted) beginToFlow(this.connection.socket);
-    const { socket } = this.connection;
-    // One that is not the stream's own gets the messages itself.
-    if (!this.connection.isWatched) {
-      annotate(socket, 'write', this.write);
-      this.connection.socketWrite = this.write;
-    }
-    // What is written is queued, and its user may look.
-    Object.defineProperty(socket, 'writableLength', { configurable: true, get: writableLengthOfPending });
     this.connection.socket.once('connect', onConnect);
     this.connection.socket.on('close', this.connection.onSocketClose);
   }
@@ -42,9 +24,6 @@ class Pending {
     const { socket } = this.connection;
     socket.removeListener('ready', onReady);
     socket.removeListener('connect', onConnect);
-    // Somebody's method on top of ours stays.
-    if (socket.write === this.write) delete socket.write;
-    this.connection.socketWrite = STREAM_WRITE;
     if (Object.getOwnPropertyDescriptor(socket, 'writableLength')?.get === writableLengthOfPending) {
       delete socket.writableLength;
     }
@@ -68,7 +47,8 @@ function onConnect() {
     onReady.call(this);
     return;
   }
-  // Behind those who listen too: as in Node, one that destroys the request is in time.
+  // Behind those who listen too: as in Node, one that destroys the request is in time. What they write is queued, and they may look.
+  Object.defineProperty(this, 'writableLength', { configurable: true, get: writableLengthOfPending });
   this.once('ready', onReady);
   // A socket that somebody plays may not say it.
   process.nextTick(() => onReady.call(this));
