@@ -195,45 +195,49 @@ test('an answer is not kept back behind callbacks that go on to be slow', option
   /** @type {string[]} */
   const seen = [];
   let round = 0;
+  // Until answers have been kept back behind one that was only slow: none may have been when the turn took long in itself, and on some drivers none ever is.
+  let isLearning = true;
   const server = http.createServer((_req, res) => {
     waiting.push(res);
     if (waiting.length < COUNT) return;
     const all = waiting.splice(0);
-    const isFirst = round++ === 0;
+    const expected = ++round * COUNT;
+    const isLast = seen.length === 1;
     setImmediate(() => {
-      for (const res of all) setImmediate(() => res.end('ok;'));
-      // Nothing of this thread runs meanwhile. The first time it is only slow.
+      for (const res of all) setImmediate(() => res.end(isLast ? 'end;' : 'ok;'));
+      // Nothing of this thread runs meanwhile.
       setImmediate(() => {
-        const expected = round * COUNT;
-        const ends = Date.now() + (isFirst ? 20 : 60_000);
+        const ends = Date.now() + (isLearning ? 200 : 60_000);
         for (let n = arrived[0]; n < expected && Date.now() < ends; n = Atomics.load(arrived, 0))
           Atomics.wait(arrived, 0, n, 5);
-        if (!isFirst) seen.push(`${Atomics.load(arrived, 0)} of ${expected}`);
+        const count = Atomics.load(arrived, 0);
+        if (isLearning) isLearning = count === expected && round < 20;
+        else seen.push(`${expected - count} kept back`);
       });
     });
   });
   const port = await listen(t, server);
   const peers = new Worker(
-    `const { workerData: { port, arrived, count, rounds, request } } = require('node:worker_threads');
+    `const { workerData: { port, arrived, count, request } } = require('node:worker_threads');
     for (let i = 0; i < count; i++) {
       const socket = require('node:net').connect(port, '127.0.0.1');
-      let left = rounds;
       let text = '';
       socket.write(request);
       socket.on('data', (data) => {
         text += data;
-        if (!text.endsWith('ok;')) return;
+        if (!/(ok|end);$/.test(text)) return;
+        const isLast = text.endsWith('end;');
         text = '';
         Atomics.add(arrived, 0, 1);
         Atomics.notify(arrived, 0);
-        if (--left > 0) socket.write(request);
-        else socket.end();
+        if (isLast) socket.end();
+        else socket.write(request);
       });
     }`,
-    { eval: true, workerData: { port, arrived, count: COUNT, rounds: 3, request: get(1) } },
+    { eval: true, workerData: { port, arrived, count: COUNT, request: get(1) } },
   );
   await once(peers, 'exit');
-  assert.deepStrictEqual(seen, [`${2 * COUNT} of ${2 * COUNT}`, `${3 * COUNT} of ${3 * COUNT}`]);
+  assert.deepStrictEqual(seen, ['0 kept back', '0 kept back']);
 });
 
 for (const how of ['exits', 'throws', 'leaves', 'unreferences'])
