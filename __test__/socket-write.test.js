@@ -247,3 +247,24 @@ test('bytes given back to a connection’s socket are read as if the peer had se
   client.write(get('/second'));
   await client.read('/second;');
 });
+
+test('bytes that others push to a connection’s socket are read between those of the peer', options, async (t) => {
+  const server = http.createServer((req, res) => {
+    res.end(`${req.url};`);
+    if (req.url === '/first') req.socket.push(get('/pushed'));
+    if (req.url !== '/second') return;
+    req.socket.pause();
+    req.socket.push(get('/paused'));
+    setImmediate(() => req.socket.resume());
+  });
+  const port = await listen(t, server);
+  const client = await dial(t, port);
+  client.write(get('/first'));
+  await client.read('/first;');
+  await client.read('/pushed;');
+  client.write(get('/second'));
+  await client.read('/second;');
+  await client.read('/paused;');
+  client.write(get('/third'));
+  await client.read('/third;');
+});

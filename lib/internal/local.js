@@ -37,10 +37,11 @@ class Local {
   start() {
     const { socket } = this.connection;
     lend(socket._handle, this);
-    for (const name of BRINGING) annotate(socket, name, BRINGERS[name]);
     Object.defineProperty(socket, 'writableLength', WRITABLE_LENGTH);
-    // A server's connection has its own to put there. Defining them twice would turn the socket into a dictionary, which costs more than all else.
+    // A server's connection has its own LISTENING to put there, and a listener who hears of what others bring. Defining properties twice would turn the
+    // socket into a dictionary, which costs more than all else.
     if (this.connection.role === ROLE.CLIENT) {
+      for (const name of BRINGING) annotate(socket, name, BRINGERS[name]);
       for (const name of LISTENING) annotate(socket, name, LISTENERS[name]);
       for (const name of FLOWING) annotate(socket, name, FLOW[name]);
       beginToFlow(socket);
@@ -62,11 +63,11 @@ class Local {
       if (socket._handle) forsake(socket._handle);
       return;
     }
-    if (this.connection.role === ROLE.SERVER) EventEmitter.prototype.removeListener.call(socket, 'data', onOwnData);
-    // Somebody's method on top of ours stays.
-    for (const name of BRINGING) if (socket[name] === BRINGERS[name]) delete socket[name];
     delete socket.writableLength;
-    if (this.connection.role !== ROLE.SERVER) {
+    if (this.connection.role === ROLE.SERVER) EventEmitter.prototype.removeListener.call(socket, 'data', onOwnData);
+    else {
+      // Somebody's method on top of ours stays.
+      for (const name of BRINGING) if (socket[name] === BRINGERS[name]) delete socket[name];
       for (const name of LISTENING) if (socket[name] === LISTENERS[name]) delete socket[name];
       for (const name of FLOWING) if (socket[name] === FLOW[name]) delete socket[name];
     }
@@ -223,8 +224,16 @@ const hasReader = (socket) =>
   socket.listenerCount('data') > (borrower(socket) ? socket.listenerCount('data', onOwnData) : 0) ||
   socket.listenerCount('readable') > 0;
 
-/** Stands for the engine, which reads the descriptor itself. */
-function onOwnData() {}
+/**
+ * Stands for the engine, which reads the descriptor itself: what comes here somebody else has brought, and from here on the socket brings it all.
+ * @this {any} a server's socket
+ * @param {Buffer | string} chunk
+ */
+function onOwnData(chunk) {
+  const connection = borrower(this)?.connection;
+  connection?.demote();
+  connection?.transport?.onData?.(chunk);
+}
 
 /** Methods that add listeners. */
 const LISTENING = ['on', 'addListener', 'prependListener'];
@@ -288,7 +297,7 @@ function emitResume(socket) {
   socket.emit('resume');
 }
 
-/** Functions of a socket that bring it bytes. */
+/** Functions of a client's socket that bring it bytes. */
 const BRINGING = ['push', 'unshift'];
 
 /** Somebody other than the engine brings bytes: from here on the socket brings them all. */
