@@ -253,6 +253,45 @@ for (const [name, text] of Object.entries({
   });
 }
 
+test(
+  'an end that comes with a new connection’s request is met behind the answer, whoever else is served',
+  options,
+  async (t) => {
+    const server = http.createServer((req, res) => {
+      if (req.url === '/busy') res.end('busy');
+      else setImmediate(() => res.end('answer'));
+    });
+    const port = await listen(t, server);
+    // Found readable in most turns of the loop: new connections are read from before it then, or behind it.
+    const busy = net.connect(port, '127.0.0.1');
+    const ask = () => busy.write(get('/busy'));
+    busy.on('data', () => setImmediate(ask));
+    ask();
+    await once(busy, 'data');
+    /** @type {Promise<string>[]} */
+    const answers = [];
+    for (let i = 0; i < 50; i++) {
+      await turn();
+      const socket = net
+        .connect(port, '127.0.0.1')
+        .setEncoding('latin1')
+        .on('error', () => {});
+      let text = '';
+      socket.on('data', (part) => {
+        text += part;
+      });
+      answers.push(new Promise((resolve) => socket.on('close', () => resolve(text))));
+      socket.end(get('/'));
+    }
+    const texts = await Promise.all(answers);
+    busy.destroy();
+    assert.deepStrictEqual(
+      texts.map((text) => text.endsWith('answer')),
+      texts.map(() => true),
+    );
+  },
+);
+
 /** What Node's documentation has a server do with a request that cannot be read. */
 function refuse(error, socket) {
   if (error.code === 'ECONNRESET' || !socket.writable) return;

@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
 use threads::Threads;
-use turns::{Late, Unwatched};
+use turns::{Late, Turn, Unwatched};
 
 /// Bytes received by one system call at most; also what a connection may take before the next one has its turn.
 const RECEIVE_SIZE: usize = 64 * 1024;
@@ -100,12 +100,13 @@ pub struct Engine {
     received: usize,
     poller: Poller,
     unwatched: Vec<Unwatched>,
-    /// The turn of the event loop has been counted before its poll. If that poll finds nothing, the next one that does counts as the same turn: an END
-    /// may be told a turn later for that.
-    has_begun: bool,
+    turn: Turn,
     threads: Option<Threads>,
     queue: VecDeque<u32>,
+    /// Put off to the next turn.
     late: Vec<Late>,
+    /// Put off to the turn that has begun.
+    due: Vec<Late>,
     touched: Vec<u32>,
     buffer: Box<[u8]>,
     now: Instant,
@@ -130,10 +131,11 @@ impl Engine {
             received: 0,
             poller: Poller::new()?,
             unwatched: Vec::new(),
-            has_begun: false,
+            turn: Turn::ToBegin,
             threads: None,
             queue: VecDeque::new(),
             late: Vec::new(),
+            due: Vec::new(),
             touched: Vec::new(),
             buffer: vec![0; RECEIVE_SIZE].into_boxed_slice(),
             now: Instant::now(),
