@@ -379,6 +379,37 @@ test('a response without a length that a reset cuts is no whole one, whoever has
   }
 });
 
+test('who waits for an answer that a reset meets hears of it before others do', {
+  ...options,
+  // There it counts as sent by then.
+  skip: process.env.FERROHTTP_DRIVER === 'threads',
+}, async (t) => {
+  /** @type {unknown[]} */
+  const log = [];
+  const hear = (/** @type {any} */ error) => log.push(error?.code);
+  for (const answer of [
+    (/** @type {any} */ res) => res.write('x', hear),
+    (/** @type {any} */ res) => res.write(Buffer.alloc(100_000), hear),
+    (/** @type {any} */ res) => res.writeProcessing(hear),
+  ]) {
+    const server = http.createServer((_req, res) => answer(res));
+    server.on('clientError', (error, socket) => {
+      log.push('clientError');
+      assert.strictEqual(error.syscall, 'write');
+      assert.strictEqual(log.shift(), error.code);
+      socket.destroy();
+    });
+    const port = await listen(t, server);
+    const socket = net.connect(port, '127.0.0.1').on('error', () => {});
+    const [near] = await once(server, 'connection');
+    for (let turns = 0; turns < 3; turns++) await turn();
+    socket.write(get('/'));
+    socket.resetAndDestroy();
+    await until(() => near.closed);
+    assert.deepStrictEqual(log.splice(0), ['clientError']);
+  }
+});
+
 test('an answer whose socket was destroyed with bytes of it unsent ends for who asks later', options, async (t) => {
   const server = http.createServer();
   const port = await listen(t, server);

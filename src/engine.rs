@@ -344,6 +344,14 @@ impl Engine {
         Ok(taken)
     }
 
+    /// Why sending has failed, an errno; the record that tells of it may not have been read.
+    ///
+    /// # Errors
+    /// [`Misuse::NoConnection`].
+    pub fn send_error(&mut self, slot: u32) -> Result<Option<i32>, Misuse> {
+        Ok(connection(&mut self.slots, slot)?.send_error)
+    }
+
     /// Whether no message has begun in either direction.
     ///
     /// # Errors
