@@ -253,6 +253,45 @@ for (const [name, text] of Object.entries({
   });
 }
 
+test(
+  'an end that comes with a new connection’s request is met behind the answer, whoever else is served',
+  options,
+  async (t) => {
+    const server = http.createServer((req, res) => {
+      if (req.url === '/busy') res.end('busy');
+      else setImmediate(() => res.end('answer'));
+    });
+    const port = await listen(t, server);
+    // Found readable in most turns of the loop: new connections are read from before it then, or behind it.
+    const busy = net.connect(port, '127.0.0.1');
+    const ask = () => busy.write(get('/busy'));
+    busy.on('data', () => setImmediate(ask));
+    ask();
+    await once(busy, 'data');
+    /** @type {Promise<string>[]} */
+    const answers = [];
+    for (let i = 0; i < 50; i++) {
+      await turn();
+      const socket = net
+        .connect(port, '127.0.0.1')
+        .setEncoding('latin1')
+        .on('error', () => {});
+      let text = '';
+      socket.on('data', (part) => {
+        text += part;
+      });
+      answers.push(new Promise((resolve) => socket.on('close', () => resolve(text))));
+      socket.end(get('/'));
+    }
+    const texts = await Promise.all(answers);
+    busy.destroy();
+    assert.deepStrictEqual(
+      texts.map((text) => text.endsWith('answer')),
+      texts.map(() => true),
+    );
+  },
+);
+
 /** What Node's documentation has a server do with a request that cannot be read. */
 function refuse(error, socket) {
   if (error.code === 'ECONNRESET' || !socket.writable) return;
@@ -337,6 +376,37 @@ test('a response without a length that a reset cuts is no whole one, whoever has
     await until(() => req.closed);
     assert.deepStrictEqual(errors, ['ECONNRESET']);
     await peer.close();
+  }
+});
+
+test('who waits for an answer that a reset meets hears of it before others do', {
+  ...options,
+  // There it counts as sent by then.
+  skip: process.env.FERROHTTP_DRIVER === 'threads',
+}, async (t) => {
+  /** @type {unknown[]} */
+  const log = [];
+  const hear = (/** @type {any} */ error) => log.push(error?.code);
+  for (const answer of [
+    (/** @type {any} */ res) => res.write('x', hear),
+    (/** @type {any} */ res) => res.write(Buffer.alloc(100_000), hear),
+    (/** @type {any} */ res) => res.writeProcessing(hear),
+  ]) {
+    const server = http.createServer((_req, res) => answer(res));
+    server.on('clientError', (error, socket) => {
+      log.push('clientError');
+      assert.strictEqual(error.syscall, 'write');
+      assert.strictEqual(log.shift(), error.code);
+      socket.destroy();
+    });
+    const port = await listen(t, server);
+    const socket = net.connect(port, '127.0.0.1').on('error', () => {});
+    const [near] = await once(server, 'connection');
+    for (let turns = 0; turns < 3; turns++) await turn();
+    socket.write(get('/'));
+    socket.resetAndDestroy();
+    await until(() => near.closed);
+    assert.deepStrictEqual(log.splice(0), ['clientError']);
   }
 });
 

@@ -39,6 +39,8 @@ pub struct Connection {
     pub(crate) output: Output,
     pub(crate) receiving: Receiving,
     pub(crate) ending: Ending,
+    /// Why sending has failed: an errno.
+    pub(crate) send_error: Option<i32>,
     pub(crate) bytes_read: u64,
     /// Received and not parsed: the ring was full, or a verdict or a resume is awaited.
     pub(crate) unparsed: Vec<u8>,
@@ -59,6 +61,7 @@ impl Connection {
             output: Output::default(),
             receiving: Receiving::OPEN,
             ending: Ending::Open,
+            send_error: None,
             bytes_read: 0,
             unparsed: Vec::new(),
             is_complete_implied: false,
@@ -215,9 +218,18 @@ impl Connection {
         events: &mut impl Records,
     ) {
         if let Err(error) = self.transport.send(&mut self.output, tail, follows) {
-            self.output.clear();
-            self.receiving.break_off();
-            events.push_bare(failure(&error, 1, id));
+            let record = failure(&error, 1, id);
+            self.break_off(&record);
+            events.push_bare(record);
+        }
+    }
+
+    /// Nothing is sent or received any more; `record` tells JavaScript why.
+    pub fn break_off(&mut self, record: &Header) {
+        self.output.clear();
+        self.receiving.break_off();
+        if record.flags == 1 {
+            self.send_error.get_or_insert(record.a as i32);
         }
     }
 }

@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
 use threads::Threads;
-use turns::{Late, Unwatched};
+use turns::{Late, Turn, Unwatched};
 
 /// Bytes received by one system call at most; also what a connection may take before the next one has its turn.
 const RECEIVE_SIZE: usize = 64 * 1024;
@@ -100,12 +100,13 @@ pub struct Engine {
     received: usize,
     poller: Poller,
     unwatched: Vec<Unwatched>,
-    /// The turn of the event loop has been counted before its poll. If that poll finds nothing, the next one that does counts as the same turn: an END
-    /// may be told a turn later for that.
-    has_begun: bool,
+    turn: Turn,
     threads: Option<Threads>,
     queue: VecDeque<u32>,
+    /// Put off to the next turn.
     late: Vec<Late>,
+    /// Put off to the turn that has begun.
+    due: Vec<Late>,
     touched: Vec<u32>,
     buffer: Box<[u8]>,
     now: Instant,
@@ -130,10 +131,11 @@ impl Engine {
             received: 0,
             poller: Poller::new()?,
             unwatched: Vec::new(),
-            has_begun: false,
+            turn: Turn::ToBegin,
             threads: None,
             queue: VecDeque::new(),
             late: Vec::new(),
+            due: Vec::new(),
             touched: Vec::new(),
             buffer: vec![0; RECEIVE_SIZE].into_boxed_slice(),
             now: Instant::now(),
@@ -340,6 +342,14 @@ impl Engine {
         let taken = connection(&mut self.slots, slot)?.output.take();
         self.publish(slot);
         Ok(taken)
+    }
+
+    /// Why sending has failed, an errno; the record that tells of it may not have been read.
+    ///
+    /// # Errors
+    /// [`Misuse::NoConnection`].
+    pub fn send_error(&mut self, slot: u32) -> Result<Option<i32>, Misuse> {
+        Ok(connection(&mut self.slots, slot)?.send_error)
     }
 
     /// Whether no message has begun in either direction.

@@ -2,6 +2,7 @@
 
 mod threads;
 
+use crate::driver::local::tests::is_readable;
 use crate::engine::deadlines::timeouts;
 use crate::engine::{Attach, Engine, Misuse};
 use crate::ring::commands::Command;
@@ -55,17 +56,30 @@ impl Rig {
     /// A turn of the event loop.
     fn pump(&mut self) -> Vec<Seen> {
         self.begin_poll();
-        let seen = self.run();
-        self.engine.watch_rest();
-        seen
+        self.run()
     }
 
     /// Its poll, as far as the engine asks the kernel.
     fn begin_poll(&mut self) {
+        let has_due = self.engine.before_poll();
         self.engine.collect();
-        if self.engine.before_poll() {
+        if has_due {
             self.engine.receive_due();
         }
+    }
+
+    /// A turn of the event loop in which libuv calls for new connections, and behind that for the poller: what either brought.
+    fn pump_new_first(&mut self) -> (Vec<Seen>, Vec<Seen>) {
+        assert!(self.engine.before_poll());
+        self.engine.receive_due();
+        let new = self.run();
+        self.engine.collect();
+        (new, self.run())
+    }
+
+    /// Whether libuv would call for the poller's descriptor.
+    fn is_woken(&self) -> bool {
+        is_readable(self.engine.poll_fd())
     }
 
     fn run(&mut self) -> Vec<Seen> {
@@ -180,6 +194,7 @@ fn a_new_connection_is_received_from_in_the_next_poll_and_watched_when_it_stays(
     rig.engine.before_poll();
     assert_eq!(rig.run(), []);
     assert_eq!(rig.pump().len(), 1);
+    assert_eq!(rig.pump(), []);
     assert!(!rig.engine.has_unwatched());
     far.write_all(GET).unwrap();
     assert_eq!(rig.pump().len(), 1, "the poller tells of it");
@@ -236,7 +251,6 @@ fn an_engine_that_was_closed_receives_from_nobody() {
     rig.engine.close();
     rig.engine.receive_due();
     rig.engine.run();
-    rig.engine.watch_rest();
     assert!(!rig.engine.has_unwatched());
     near.read_exact(&mut [0; GET.len()]).unwrap();
 }
@@ -265,10 +279,9 @@ fn a_new_connection_that_is_answered_and_shut_down_is_watched_a_turn_later_if_it
         far.read_to_end(&mut got).unwrap();
         assert_eq!(got, message());
     }
-    rig.engine.watch_rest();
     assert!(rig.engine.has_unwatched(), "both may be closed yet");
     rig.engine.release(ends[0].0).unwrap();
-    rig.engine.before_poll();
+    assert_eq!(rig.pump(), []);
     assert!(!rig.engine.has_unwatched());
     let (slot, _near, far) = ends.pop().unwrap();
     drop(far);
@@ -430,6 +443,62 @@ fn an_end_behind_bytes_is_met_in_the_next_turn_and_not_by_whoever_was_handed_bac
     rig.engine.unbind(fed).unwrap();
     assert_eq!(rig.pump(), [(event::END, slot, Vec::new())]);
     assert_eq!(rig.pump(), []);
+}
+
+#[test]
+fn an_end_behind_what_a_new_connection_brings_waits_for_the_next_turn() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect();
+    far.write_all(GET).unwrap();
+    far.shutdown(std::net::Shutdown::Write).unwrap();
+    let (new, rest) = rig.pump_new_first();
+    assert_eq!((new.len(), new[0].0), (1, event::HEAD));
+    assert_eq!(rest, []);
+    assert_eq!(rig.pump(), [(event::END, slot, Vec::new())]);
+}
+
+#[test]
+fn an_end_that_is_put_off_before_the_poller_is_asked_waits_for_the_next_turn() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect();
+    rig.pump();
+    rig.command(command::PAUSE, (slot, 0), 0, b"");
+    rig.flush().unwrap();
+    far.write_all(GET).unwrap();
+    far.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(rig.pump(), [], "the poller has told of the end");
+    rig.command(command::RESUME, (slot, 0), 0, b"");
+    rig.flush().unwrap();
+    let _other = rig.connect();
+    let (new, rest) = rig.pump_new_first();
+    assert_eq!((new.len(), new[0].0), (1, event::HEAD));
+    assert_eq!(rest, []);
+    assert!(rig.is_woken());
+    assert_eq!(rig.pump(), [(event::END, slot, Vec::new())]);
+}
+
+#[test]
+fn an_end_that_comes_between_two_calls_of_a_poll_waits_for_the_next_turn() {
+    let mut rig = Rig::new();
+    let (slot, _near, mut far) = rig.connect();
+    rig.pump();
+    let head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n";
+    far.write_all(&[&head[..], &[b'x'; 90_000]].concat())
+        .unwrap();
+    rig.begin_poll();
+    rig.engine.run();
+    rig.read();
+    // The rest of it waits for another turn, as of a connection that has had all its rounds.
+    let _other = rig.connect();
+    assert!(rig.engine.before_poll());
+    rig.engine.receive_due();
+    let last = rig.run().pop().map(|(kind, ..)| kind);
+    assert_eq!(last, Some(event::COMPLETE));
+    far.shutdown(std::net::Shutdown::Write).unwrap();
+    rig.engine.collect();
+    assert_eq!(rig.run(), []);
+    assert!(rig.is_woken());
+    assert_eq!(rig.pump(), [(event::END, slot, Vec::new())]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ const { COMMAND, EVENT, EXPECT, FRAMING, HEAD, ROLE, TABLE, TRANSPORT } = requir
 const { ERR_SOCKET_CLOSED_BEFORE_CONNECTION } = require('../errors').codes;
 const { annotate, kConnection } = require('./annotate');
 const { checkTimeouts } = require('./deadlines');
-const { THROWN, onEvent, systemError, tellParseError } = require('./events');
+const { THROWN, destroyInTick, onEvent, systemError, tellParseError } = require('./events');
 const { Fed } = require('./fed');
 const { isPlain } = require('./handle');
 const { Never } = require('./later');
@@ -343,9 +343,13 @@ class Connection extends Sending {
     ring.flush();
     const unread = ring.engine.takeUnread(this.slot);
     const output = ring.engine.takeOutput(this.slot);
-    const marks = this.takeSent();
+    const errno = ring.engine.sendError(this.slot);
+    // The engine's record of it goes with the slot.
+    const failed = errno === 0 ? null : systemError(errno, 'write');
+    const marks = this.takeSent(failed);
     const wasLocal = this.transport instanceof Local;
     this.release();
+    if (failed !== null) destroyInTick(this, failed);
     if (output.length > 0) this.socket.write(output, (error) => marks.tellAll(error ?? null));
     else marks.tellAll(null);
     if (wasLocal) this.readAgain();

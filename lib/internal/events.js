@@ -2,6 +2,7 @@
 
 // What an event record means: each calls the connection's handler, or tells its socket, in the connection's async scope.
 
+const process = require('node:process');
 const { getSystemErrorName } = require('node:util');
 const { EVENT, HEAD, TIMEOUT } = require('./layout');
 const ring = require('./ring');
@@ -54,9 +55,12 @@ function onEvent(connection, kind, flags, a, b, bytes, start, end) {
     case EVENT.END:
       resource.runInAsyncScope(endSocket, null, socket);
       break;
-    case EVENT.IO_ERROR:
-      resource.runInAsyncScope(destroySocket, null, socket, systemError(a, flags === 0 ? 'read' : 'write'));
+    case EVENT.IO_ERROR: {
+      const error = systemError(a, flags === 0 ? 'read' : 'write');
+      if (flags !== 0) connection.failUnsent(error);
+      resource.runInAsyncScope(destroySocket, null, socket, error);
       break;
+    }
     case EVENT.MISUSE:
       resource.runInAsyncScope(destroySocket, null, socket, new Error(`ferrohttp: ${bytes.latin1Slice(start, end)}`));
       break;
@@ -162,6 +166,15 @@ function destroySocket(socket, error) {
   socket.destroy(error);
 }
 
+/**
+ * Destroys the socket of a connection whose write has failed, in a tick, as Node does: it has been handed over meanwhile.
+ * @param {Connection} connection
+ * @param {Error} error
+ */
+function destroyInTick({ resource, socket }, error) {
+  resource.runInAsyncScope(process.nextTick, process, destroySocket, socket, error);
+}
+
 /** Node's error for a failed system call. */
 function systemError(errno, syscall) {
   const code = getSystemErrorName(-errno);
@@ -177,4 +190,14 @@ function parseError(text, bytesParsed, rawPacket) {
   return rawPacket === null ? error : Object.assign(error, { rawPacket });
 }
 
-module.exports = { THROWN, copy, onEvent, parseError, systemError, tellDrain, tellParseError, tellTimeout };
+module.exports = {
+  THROWN,
+  copy,
+  destroyInTick,
+  onEvent,
+  parseError,
+  systemError,
+  tellDrain,
+  tellParseError,
+  tellTimeout,
+};

@@ -347,16 +347,29 @@ class Sending {
     return false;
   }
 
-  /** Who waits for what the engine has given out. What a failed send has lost, it never gives out: who waits for that hears so. */
-  takeSent() {
+  /**
+   * Who waits for what the engine has given out. What a failed send has lost, it never gives out: who waits for that hears so.
+   * @param {Error | null} [error] that of the send
+   */
+  takeSent(error) {
     const sent = this.marks.takeReached(ring.figure(this, TABLE.SENT));
-    this.failMarks(this.marks.take());
+    this.failMarks(this.marks.take(), error);
     return sent;
   }
 
-  /** Those who wait for bytes that will not be sent hear so, as from a destroyed stream: before its 'error'. @param {Waiting | null} marks */
-  failMarks(marks) {
-    if (marks !== null && !marks.isEmpty) callInTick(marks, this.socket.errored ?? new ERR_STREAM_DESTROYED('write'));
+  /** A send has failed: who waits for what it has lost hears why, before the socket's 'error'. @param {Error} error */
+  failUnsent(error) {
+    if (!this.marks.isEmpty) this.takeSent(error).tellAll(null);
+  }
+
+  /**
+   * Those who wait for bytes that will not be sent hear so, as from a destroyed stream: before its 'error'.
+   * @param {Waiting | null} marks
+   * @param {Error | null} [error]
+   */
+  failMarks(marks, error) {
+    if (marks === null || marks.isEmpty) return;
+    callInTick(marks, error ?? this.socket.errored ?? new ERR_STREAM_DESTROYED('write'));
   }
 
   /**

@@ -30,6 +30,8 @@ pub struct LocalSocket {
     pub readable: bool,
     /// The peer has sent FIN or RST: a short receive is not the end of it, see [`super::Transport::has_end_behind`].
     pub hung_up: bool,
+    /// In which turn of the event loop a receive last took less than it had room for.
+    pub emptied_in: Option<u32>,
     /// A send may be taken: cleared when one was not, set by the poller's edge.
     pub writable: bool,
     watch: Watch,
@@ -61,15 +63,11 @@ impl LocalSocket {
             fd,
             readable: false,
             hung_up: false,
+            emptied_in: None,
             writable: true,
             watch: Watch::NotYet,
             sending: Sending::Open,
         }
-    }
-
-    /// Whether FIN was sent.
-    pub fn is_shut_down(&self) -> bool {
-        self.sending == Sending::ShutDown
     }
 
     /// Receives into `buffer`.
@@ -328,11 +326,22 @@ impl Poller {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Follows, LocalSocket, Output, is_quiet};
+pub mod tests {
+    use super::{Follows, LocalSocket, Output, RawFd, is_quiet};
     use std::io::{Read, Write};
     use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
+
+    /// Whether libuv would call for a descriptor, which is not waited for.
+    pub fn is_readable(fd: RawFd) -> bool {
+        let mut fds = [libc::pollfd {
+            fd,
+            events: libc::POLLIN,
+            revents: 0,
+        }];
+        // SAFETY: one descriptor in an array of one.
+        unsafe { libc::poll(fds.as_mut_ptr(), 1, 0) == 1 }
+    }
 
     #[test]
     fn a_socket_is_quiet_until_something_comes_and_again_when_it_was_received() {

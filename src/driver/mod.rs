@@ -42,10 +42,16 @@ impl Transport {
         }
     }
 
-    /// Whether the end of the stream, or what broke it, lies behind a receive of `count` bytes into room for `room`. libuv meets that in its loop's next turn,
-    /// in which a write may meet it first, so it is not received at once.
-    pub fn has_end_behind(&self, count: usize, room: usize) -> bool {
-        matches!(self, Self::Local(socket) if socket.hung_up && 0 < count && count < room)
+    /// Notes a receive of `count` bytes into room for `room` in a turn of the event loop. True: the end of the stream, or what broke it, lies behind. libuv
+    /// meets that in its loop's next turn, in which a write may meet it first, so it is not received at once.
+    pub fn has_end_behind(&mut self, count: usize, room: usize, turn: u32) -> bool {
+        match self {
+            Self::Local(socket) if 0 < count && count < room => {
+                socket.emptied_in = Some(turn);
+                socket.hung_up
+            }
+            _ => false,
+        }
     }
 
     /// Has the next receive tried: it meets the end of the stream, or what broke it.

@@ -268,7 +268,8 @@ fn apply_one(
     if command.flags & command::LAST != 0 {
         connection.ending = Ending::Announced;
     }
-    if command.flags & command::MARK != 0 {
+    // Behind what was lost nothing is sent, be it nothing.
+    if command.flags & command::MARK != 0 && connection.send_error.is_none() {
         output.mark(0);
     }
     Ok(())

@@ -66,10 +66,8 @@ impl Engine {
     /// Collects readiness; called when the poller's descriptor is readable.
     pub fn collect(&mut self) {
         self.now = Instant::now();
-        if !std::mem::take(&mut self.has_begun) {
-            self.events.begin_turn();
-        }
-        self.begin_with_late();
+        self.begin_poll();
+        self.take_due();
         self.send_off_arrivals();
         loop {
             let Self {
@@ -79,8 +77,10 @@ impl Engine {
                 events,
                 table,
                 now,
+                late,
                 ..
             } = self;
+            let turn = events.turn();
             let collected = poller.collect(|ready| {
                 let (slot, generation) = (ready.token as u32, (ready.token >> 32) as u32);
                 let Some(entry) = slots
@@ -95,8 +95,13 @@ impl Engine {
                 let Transport::Local(socket) = &mut connection.transport else {
                     return;
                 };
-                socket.readable |= ready.readable;
                 socket.hung_up |= ready.hung_up;
+                if ready.hung_up && socket.emptied_in == Some(turn) {
+                    // It has been received from before the poller was asked.
+                    late.push(Late::Receive(slot, generation));
+                } else {
+                    socket.readable |= ready.readable;
+                }
                 if ready.writable && !socket.writable {
                     socket.writable = true;
                     let reached = connection.output.reached();
@@ -116,8 +121,11 @@ impl Engine {
                 break;
             }
         }
-        // Behind the poll, which has taken the wake-up for what is found here.
+        // Behind the poll, which has taken the wake-up for what is found here, and for what is put off.
         self.open_inbox();
+        if !self.late.is_empty() {
+            self.wake();
+        }
     }
 
     /// A pump has panicked: what is flushed wakes the loop by itself again, and what waits has it called again.
@@ -179,7 +187,11 @@ impl Engine {
             let received = connection.transport.receive(buffer);
             let count = received.as_ref().map_or(0, |count| *count);
             self.received = count;
-            if connection.transport.has_end_behind(count, buffer.len()) {
+            let turn = self.events.turn();
+            if connection
+                .transport
+                .has_end_behind(count, buffer.len(), turn)
+            {
                 if self.late.is_empty() {
                     self.poller.wake();
                 }

@@ -26,8 +26,8 @@ enum Age {
     New,
     /// To be received from in the poll that begins.
     Due,
-    /// Received from, and shut down since: the socket is closed as soon as libuv has told it.
-    Closing,
+    /// Received from in the turn that ends.
+    Received,
 }
 
 impl Unwatched {
@@ -49,6 +49,14 @@ impl Unwatched {
             _ => None,
         }
     }
+}
+
+/// Whether the turn of the event loop that the next poll belongs to has been counted.
+pub enum Turn {
+    /// By whoever asks the poller.
+    ToBegin,
+    /// Before the poll, in which new connections are received from before or behind the poller is asked, as libuv has it.
+    Begun,
 }
 
 /// What is put off to the loop's next turn.
@@ -73,42 +81,54 @@ impl Engine {
         !self.unwatched.is_empty()
     }
 
-    /// The loop is about to poll. The new ones are received from within that poll, behind what it finds: what their listeners leave for the check
-    /// phase comes before whatever the next poll tells, as it does where libuv reads.
+    /// The loop is about to poll. Those that were received from in the last poll and are open yet are watched: not before, as what is found of them belongs
+    /// to another turn, and the poller may have been asked behind them in that poll. The new ones are received from within this poll: what their
+    /// listeners leave for the check phase comes before whatever the next poll tells, as it does where libuv reads.
     /// True when there are such.
     pub fn before_poll(&mut self) -> bool {
-        self.watch_those(&Age::Closing);
+        self.turn = Turn::ToBegin;
+        self.watch_received();
         if self.unwatched.is_empty() {
             return false;
         }
         for one in &mut self.unwatched {
             one.age = Age::Due;
         }
-        self.events.begin_turn();
-        self.has_begun = true;
+        self.begin_turn();
+        self.turn = Turn::Begun;
         true
+    }
+
+    /// A turn of the event loop begins, with what was put off to it.
+    fn begin_turn(&mut self) {
+        self.events.begin_turn();
+        self.due.append(&mut self.late);
+    }
+
+    /// The poller is asked: a turn begins, unless the poll has been counted before.
+    pub(super) fn begin_poll(&mut self) {
+        match std::mem::replace(&mut self.turn, Turn::ToBegin) {
+            Turn::ToBegin => self.begin_turn(),
+            Turn::Begun => {}
+        }
     }
 
     /// Queues those that are to be received from in this poll.
     pub fn receive_due(&mut self) {
         self.now = Instant::now();
-        for one in &self.unwatched {
+        for one in &mut self.unwatched {
             if one.age == Age::Due
                 && let Some(connection) = one.find(&mut self.slots)
                 && let Some(socket) = socket(connection)
             {
                 socket.readable = true;
                 enqueue(&mut self.queue, one.slot, connection);
+                one.age = Age::Received;
             }
         }
     }
 
-    /// Has the poller watch those that were received from and are open yet.
-    pub fn watch_rest(&mut self) {
-        self.watch_those(&Age::Due);
-    }
-
-    fn watch_those(&mut self, age: &Age) {
+    fn watch_received(&mut self) {
         let mut rest = std::mem::take(&mut self.unwatched);
         rest.retain_mut(|one| {
             let id = (one.slot, one.generation);
@@ -118,11 +138,7 @@ impl Engine {
             let Some(socket) = socket(connection) else {
                 return false;
             };
-            if one.age != *age {
-                return true;
-            }
-            if one.age == Age::Due && socket.is_shut_down() {
-                one.age = Age::Closing;
+            if one.age != Age::Received {
                 return true;
             }
             if let Err(error) = self.poller.watch(socket, token(id.0, id.1)) {
@@ -132,7 +148,6 @@ impl Engine {
             }
             false
         });
-        rest.append(&mut self.unwatched);
         self.unwatched = rest;
     }
 
@@ -146,9 +161,9 @@ impl Engine {
         }
     }
 
-    /// A turn begins with what was put off to it.
-    pub(super) fn begin_with_late(&mut self) {
-        for one in std::mem::take(&mut self.late) {
+    /// What was put off to this turn.
+    pub(super) fn take_due(&mut self) {
+        for one in std::mem::take(&mut self.due) {
             let (slot, generation) = match &one {
                 Late::Receive(slot, generation) => (*slot, *generation),
                 Late::Record(header) => (header.slot, header.generation),

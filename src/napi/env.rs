@@ -156,20 +156,14 @@ impl Environment {
 
     /// libuv polls: new connections are received from.
     fn within_poll(&self) -> std::thread::Result<()> {
-        let pumped = guarded(&self.engine, || {
+        guarded(&self.engine, || {
             // As before the poll: it may have been ended since.
             if self.callback.is_callable() {
                 self.pump(Engine::receive_due);
             } else {
                 self.engine.borrow_mut().close();
             }
-        });
-        let watched = guarded(&self.engine, || {
-            let mut engine = self.engine.borrow_mut();
-            engine.watch_rest();
-            self.rest_before_poll(&engine);
-        });
-        pumped.and(watched)
+        })
     }
 
     /// Has JavaScript send what it has gathered.
@@ -373,6 +367,7 @@ unsafe extern "C" fn closed(handle: *mut c_void) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::local::tests::is_readable;
     use crate::ring::events::{Header, Records};
     use crate::ring::layout::event;
     use crate::ring::memory::tests::leaked;
@@ -381,15 +376,7 @@ mod tests {
     fn after_a_panic_records_and_flushes_wake_the_loop_again() {
         let engine = Engine::new(leaked(1 << 16), leaked(1 << 10), leaked(1 << 10)).unwrap();
         let engine = RefCell::new(engine);
-        let is_woken = |engine: &RefCell<Engine>| {
-            let mut fds = [libc::pollfd {
-                fd: engine.borrow().poll_fd(),
-                events: libc::POLLIN,
-                revents: 0,
-            }];
-            // SAFETY: one open descriptor in an array of one.
-            unsafe { libc::poll(fds.as_mut_ptr(), 1, 0) == 1 }
-        };
+        let is_woken = |engine: &RefCell<Engine>| is_readable(engine.borrow().poll_fd());
         let panicked = guarded(&engine, || {
             engine.borrow_mut().is_pumping = true;
             panic!("as a test wants it");

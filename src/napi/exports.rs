@@ -114,6 +114,7 @@ const CALLS: &[(&str, calls::Callback)] = &[
     call!(release(0)),
     call!(take_unread(0)),
     call!(take_output(0)),
+    call!(send_error(0)),
     call!(take_large()),
     call!(feed(0, 1)),
     call!(finish(0)),
@@ -302,6 +303,11 @@ impl JsEngine {
     /// What waits to be sent.
     fn take_output(&self, slot: u32) -> Result<Buffer> {
         Ok(self.engine()?.take_output(slot)?.into())
+    }
+
+    /// Why sending has failed: an errno, 0: it has not.
+    fn send_error(&self, slot: u32) -> Result<i32> {
+        Ok(self.engine()?.send_error(slot)?.unwrap_or(0))
     }
 
     /// The oldest out-of-line payload.

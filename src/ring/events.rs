@@ -88,9 +88,13 @@ impl Events {
 
     /// Another turn of the event loop has begun.
     pub fn begin_turn(&mut self) {
-        let turns = self.memory.word(ring::TURN as usize);
-        self.memory
-            .set_word(ring::TURN as usize, turns.wrapping_add(1));
+        let turn = self.turn().wrapping_add(1);
+        self.memory.set_word(ring::TURN as usize, turn);
+    }
+
+    /// The number of the turn of the event loop.
+    pub fn turn(&self) -> u32 {
+        self.memory.word(ring::TURN as usize)
     }
 
     /// Whether JavaScript has gathered answers in the command ring, which are to be sent before anything else happens.

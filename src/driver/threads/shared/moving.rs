@@ -109,8 +109,8 @@ impl Shared {
         true
     }
 
-    /// One turn of the I/O thread's task: sends, and parses or receives once. `readable` and `writable` are asked before each system call that might find
-    /// nothing to do, and told when it did.
+    /// One turn of the I/O thread's task, which `waker` wakes: sends, and parses or receives once, into what lies on the `desk`. `receive` is given the
+    /// system call, and says what it came to; None: the descriptor is not ready for it, or the call has found nothing.
     pub fn turn(
         &self,
         waker: &Waker,

@@ -115,8 +115,7 @@ impl State {
     /// Nothing is sent or received any more; `record` says why.
     pub(super) fn fail(&mut self, record: Header) {
         if let Tenure::Both(connection) = &mut self.tenure {
-            connection.output.clear();
-            connection.receiving.break_off();
+            connection.break_off(&record);
             self.pending.push_bare(record);
         } else {
             self.tenure = Tenure::Over;
