@@ -176,7 +176,7 @@ for (const major of MAJORS) {
       const file = codeFile(major);
       const contents = fs.readFileSync(file);
       try {
-        fs.writeFileSync(file, Buffer.concat([Buffer.from('['), contents]));
+        fs.writeFileSync(file, Buffer.concat([contents.subarray(0, -2), Buffer.from('!]')]));
         const without = await program(major, ['-e', SPY + ONCE]);
         assert.match(without, /^modules\.js:\d+:\d+\nanswer to \/x\n$/);
         fs.writeFileSync(file, contents.subarray(0, -1000));
@@ -184,6 +184,9 @@ for (const major of MAJORS) {
         // As after a power loss.
         fs.writeFileSync(file, Buffer.concat([contents.subarray(0, -1000), Buffer.alloc(1000)]));
         assert.strictEqual(await program(major, ['-e', SPY + ONCE]), without);
+        // The beginning V8 looks at.
+        fs.writeFileSync(file, Buffer.concat([Buffer.alloc(1000), contents.subarray(1000)]));
+        assert.strictEqual(await program(major, ['-e', SPY + ONCE]), `taken: false\n${without}`);
         fs.writeFileSync(file, contents);
         const before = new Date(fs.statSync(path.join(path.dirname(file), 'modules.js')).mtimeMs - 120_000);
         fs.utimesSync(file, before, before);

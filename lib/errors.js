@@ -153,24 +153,12 @@ function badPort(name, port, allowZero = true) {
 }
 
 /**
- * Makes one error class.
+ * Makes what the errors of one code inherit.
  * @param {string} code
  * @param {ErrorConstructor} Base
- * @param {string | ((...args: any[]) => string)} text a printf-like format, or a function of the constructor's arguments
- * @returns {CodedError}
  */
-function errorClass(code, Base, text) {
+function errorPrototype(code, Base) {
   class NodeError extends Base {
-    /** @param {...any} args */
-    constructor(...args) {
-      super(typeof text === 'function' ? text(...args) : format(text, ...args));
-      // The stack's first line is written when it is first read, from `name`: read it while the name carries the code.
-      Object.defineProperty(this, 'name', { value: `${Base.name} [${code}]`, configurable: true });
-      this.stack;
-      delete this.name;
-      this.code = code;
-    }
-
     // Node's errors say that their constructor is the built-in one.
     get ['constructor']() {
       return Base;
@@ -180,7 +168,34 @@ function errorClass(code, Base, text) {
       return `${this.name} [${code}]: ${this.message}`;
     }
   }
-  return NodeError;
+  return NodeError.prototype;
+}
+
+/**
+ * Makes one error class; its prototype with its first error, as to make those of all takes as long as one of the larger modules.
+ * @param {string} code
+ * @param {ErrorConstructor} Base
+ * @param {string | ((...args: any[]) => string)} text a printf-like format, or a function of the constructor's arguments
+ * @returns {CodedError}
+ */
+function errorClass(code, Base, text) {
+  let isMade = false;
+  /** @param {...any} args */
+  function NodeError(...args) {
+    if (!isMade) {
+      NodeError.prototype = errorPrototype(code, Base);
+      isMade = true;
+    }
+    const message = typeof text === 'function' ? text(...args) : format(text, ...args);
+    const error = Reflect.construct(Base, [message], NodeError);
+    // The stack's first line is written when it is first read, from `name`: read it while the name carries the code.
+    Object.defineProperty(error, 'name', { value: `${Base.name} [${code}]`, configurable: true });
+    error.stack;
+    delete error.name;
+    error.code = code;
+    return error;
+  }
+  return /** @type {any} */ (NodeError);
 }
 
 /** @type {Array<[code: string, Base: ErrorConstructor, text: string | ((...args: any[]) => string)]>} */

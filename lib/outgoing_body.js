@@ -2,7 +2,7 @@
 
 const { executionAsyncId, triggerAsyncId } = require('node:async_hooks');
 const process = require('node:process');
-const { isUint8Array } = require('node:util/types');
+const { isUint8Array } = require('node:util').types;
 
 const { HOST_MAJOR, kNeedDrain } = require('./common');
 const { codes } = require('./errors');

@@ -37,9 +37,8 @@ async function write() {
   script.runInThisContext()(modules.exports, Module.createRequire(MODULES), modules, MODULES, FOLDER);
   await use(modules.exports['index.js']());
   // As the package's index.js compares it.
-  const text = JSON.stringify([process.versions, process.config]);
-  const build = Buffer.from(text + ' '.repeat(-Buffer.byteLength(text) & 7));
-  const contents = Buffer.concat([build, script.createCachedData(), build]);
+  const build = Buffer.from(JSON.stringify([process.versions, process.config]));
+  const contents = Buffer.concat([script.createCachedData(), build]);
   fs.writeFileSync(path.join(FOLDER, `code-${process.version}`), contents);
 }
 

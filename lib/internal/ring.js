@@ -19,7 +19,8 @@ const HEADER = RECORD.WORDS * 4;
 const events = new ArrayBuffer(EVENTS_SIZE);
 const eventWords = new Uint32Array(events);
 const eventBytes = Buffer.from(events);
-const commands = new ArrayBuffer(COMMANDS_SIZE);
+/** Not zeroed, as nothing is read of it that was not written: this way only the pages of it that are used take memory, and time to load. */
+const commands = Buffer.allocUnsafeSlow(COMMANDS_SIZE).buffer;
 const commandWords = new Uint32Array(commands);
 /** Buffer's own writers of text, which its types leave out. @type {any} */
 const commandBytes = Buffer.from(commands);

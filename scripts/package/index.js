@@ -16,6 +16,8 @@ const UNPACKING = 60_000;
 let modules = require.cache?.[MODULES]?.exports;
 /** The modules' file as a function. @type {unknown} */
 let wrapper;
+/** Open files. @type {number[]} */
+const opened = [];
 
 try {
   // V8's code is in the file that scripts/code_cache.js wrote. V8 itself asks only for its own version, its flags and the source's length. A Node
@@ -23,28 +25,32 @@ try {
   const file = `${FOLDER}${path.sep}code-${process.version}`;
   // Some loaders' require has no cache, and some loaders' modules are not Node's.
   const isNodes = require.cache !== undefined && require.cache === /** @type {any} */ (module.constructor)._cache;
-  if (modules === undefined && isNodes && fs.existsSync(file)) {
-    const contents = fs.readFileSync(file);
-    const text = JSON.stringify([process.versions, process.config]);
-    // Filled up to eight bytes: what begins elsewhere V8 copies.
-    const build = text + ' '.repeat(-Buffer.byteLength(text) & 7);
-    const start = Buffer.byteLength(build);
-    const end = contents.length - start;
-    if (
-      // At both ends: a file that was not written whole, or whose end was lost with the power, is no code.
-      end >= start &&
-      contents.toString('utf8', 0, start) === build &&
-      contents.toString('utf8', end) === build &&
-      // Of a text that was edited since it is not the code. Whoever unpacks both gives them times of his own, one soon behind the other.
-      fs.statSync(MODULES).mtimeMs <= fs.statSync(file).mtimeMs + UNPACKING
-    ) {
-      const cachedData = contents.subarray(start, end);
-      wrapper = new vm.Script(fs.readFileSync(MODULES, 'latin1'), { filename: MODULES, cachedData }).runInThisContext();
+  if (modules === undefined && isNodes) {
+    opened.push(fs.openSync(file, 'r'));
+    opened.push(fs.openSync(MODULES, 'r'));
+    const [code, text] = [fs.fstatSync(opened[0]), fs.fstatSync(opened[1])];
+    const build = Buffer.from(JSON.stringify([process.versions, process.config]));
+    // One piece of memory for both, one after the other: the system makes each page of it when it is first written to.
+    const contents = Buffer.allocUnsafeSlow(Math.max(text.size, code.size));
+    // Of a text that was edited since it is not the code. Whoever unpacks both gives them times of his own, one soon behind the other.
+    if (text.mtimeMs <= code.mtimeMs + UNPACKING && fs.readSync(opened[1], contents, 0, text.size, 0) === text.size) {
+      const source = contents.toString('latin1', 0, text.size);
+      const end = code.size - build.length;
+      // At its end: a file that was not written whole, or whose end was lost with the power, is no code. Its beginning V8 looks at.
+      if (
+        end > 0 &&
+        fs.readSync(opened[0], contents, 0, code.size, 0) === code.size &&
+        build.equals(contents.subarray(end, code.size))
+      ) {
+        const cachedData = contents.subarray(0, end);
+        wrapper = new vm.Script(source, { filename: MODULES, cachedData }).runInThisContext();
+      }
     }
   }
 } catch {
   // Nothing here is worth an error: it only saves time.
 }
+for (const descriptor of opened) fs.closeSync(descriptor);
 
 if (modules !== undefined) {
   // Somebody asked for a file of lib/ by its name.
