@@ -38,8 +38,9 @@ class Local {
     const { socket } = this.connection;
     lend(socket._handle, this);
     for (const name of BRINGING) annotate(socket, name, BRINGERS[name]);
-    Object.defineProperty(socket, 'writableLength', WRITABLE_LENGTH);
-    // A server's connection has its own to put there. Defining them twice would turn the socket into a dictionary, which costs more than all else.
+    // One that was connecting has it. Defining them twice would turn the socket into a dictionary, which costs more than all else.
+    if (!Object.hasOwn(socket, 'writableLength')) Object.defineProperty(socket, 'writableLength', WRITABLE_LENGTH);
+    // A server's connection has its own to put there.
     if (this.connection.role === ROLE.CLIENT) {
       for (const name of LISTENING) annotate(socket, name, LISTENERS[name]);
       for (const name of FLOWING) annotate(socket, name, FLOW[name]);
@@ -125,6 +126,11 @@ class Local {
   endHold() {
     this.connection.isLast = false;
     ring.command(this.connection, COMMAND.RAW, 0);
+  }
+
+  /** Bytes that the kernel has not taken, of the engine's and of the stream's. */
+  get unsentLength() {
+    return this.connection.unsentLength;
   }
 
   // --- asked of the handle -----------------------------------------------------------------------------------------------
@@ -307,8 +313,8 @@ const WRITABLE_LENGTH = {
   configurable: true,
   /** The stream's own, and what waits in the engine. @this {any} */
   get() {
-    return borrower(this)?.connection.unsentLength ?? this._writableState.length;
+    return this[kConnection]?.transport?.unsentLength ?? this._writableState.length;
   },
 };
 
-module.exports = { LISTENERS, Local, beginToFlow };
+module.exports = { LISTENERS, Local, WRITABLE_LENGTH, beginToFlow };
