@@ -26,8 +26,11 @@ class Pending {
     const { socket } = this.connection;
     // What is encrypted will be fed, and flows by that.
     if (!socket.encrypted) beginToFlow(socket);
-    for (const name of GIVING) annotate(socket, name, GIVERS[name]);
-    this.connection.socketWrite = GIVERS.write;
+    // One that is not the stream's own, for all sockets, gets the messages itself as they are made: the engine holds nothing that it could overtake.
+    if (socket.write === STREAM_WRITE) {
+      for (const name of GIVING) annotate(socket, name, GIVERS[name]);
+      this.connection.socketWrite = GIVERS.write;
+    }
     Object.defineProperty(socket, 'writableLength', WRITABLE_LENGTH);
     // There a socket has what it is to write when it is connected, and counts it as written.
     socket._pendingData ??= this.gathered;
