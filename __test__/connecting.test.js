@@ -404,15 +404,8 @@ test(
   },
 );
 
-/** A port that refuses. */
-async function refusing() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = /** @type {net.AddressInfo} */ (server.address());
-  server.close();
-  await once(server, 'close');
-  return port;
-}
+/** A port that refuses, and that no other test is given meanwhile: tcpmux's, which nobody serves. */
+const REFUSING = 1;
 
 /** @typedef {(name: string) => (error?: any) => void} Told */
 
@@ -517,10 +510,15 @@ const FAILURES = {
 
 /** @param {any} http @param {typeof FAILING['']} play @param {typeof FAILURES['']} failure @param {boolean} isEarly */
 async function fail(http, play, { before, behind }, isEarly) {
-  const port = await refusing();
   const log = [];
   const told = (/** @type {string} */ name) => (/** @type {any} */ error) => log.push(`${name} ${error?.code}`);
-  const req = http.request({ port, host: '127.0.0.1', agent: false, method: 'POST', headers: { 'Content-Length': 8 } });
+  const req = http.request({
+    port: REFUSING,
+    host: '127.0.0.1',
+    agent: false,
+    method: 'POST',
+    headers: { 'Content-Length': 8 },
+  });
   req.on('error', told('error'));
   if (isEarly) req.write('aa', told('0'));
   let socket;
