@@ -30,6 +30,8 @@ async function exchange(http, t, keepAlive) {
   for (let count = 0; count < 4; count++) {
     const req = http.request({ port, host: '127.0.0.1', agent, method: 'POST' });
     const [socket] = await once(req, 'socket');
+    // While somebody listens for that, too.
+    if (count > 1) socket.on('connect', () => {});
     req.write('a');
     req.end('b');
     const [incoming, answer] = await once(server, 'request');

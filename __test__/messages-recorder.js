@@ -56,6 +56,7 @@ class RecordedConnection {
   }
 
   cork() {}
+  beginUnit() {}
 
   letHeadGo() {}
 

@@ -36,9 +36,6 @@ const { complete, IncomingMessage, kDetachAbortSignal, pushBody, setResponseHead
 
 /** What destroy() was given. */
 const kError = Symbol('error');
-/** What a socket's connection was attached with, to see whether it suits the next request. */
-const kLeniency = Symbol('leniency');
-const kMaxHeaderSize = Symbol('maxHeaderSize');
 /** A socket's ResponseParser. */
 const kParser = Symbol('parser');
 
@@ -144,15 +141,13 @@ function engage(req, socket) {
   const maxHeaderSize = req.maxHeaderSize || 0;
   const conn = socket[kConnection];
   if (conn?.attached) {
-    if (socket[kLeniency] === lenient && socket[kMaxHeaderSize] === maxHeaderSize) return conn;
+    if (conn.lenient === lenient && conn.maxHeaderSize === maxHeaderSize) return conn;
     if (conn.detach().length > 0) socket.destroy();
   }
   if (socket[kGiveUp] !== giveUp) {
     socket[kGiveUp]?.(socket);
     annotate(socket, kGiveUp, giveUp);
   }
-  annotate(socket, kLeniency, lenient);
-  annotate(socket, kMaxHeaderSize, maxHeaderSize);
   return Connection.attach(socket, responses, {
     role: 'client',
     resource: req[kResource],

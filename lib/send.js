@@ -62,6 +62,7 @@ function send(msg, kind, data, encoding, callback) {
   if (!socket || socket._httpMessage !== msg || !socket.writable)
     return queue(msg, head, kind, data, encoding, callback);
   if (msg.outputData.length > 0) msg._flushOutput(socket);
+  if (head === '' && kind === KIND.LAST) socket[kConnection]?.beginUnit();
   return transmit(msg, socket, head, kind, data, encoding, callback);
 }
 

@@ -71,6 +71,9 @@ class Connection extends Sending {
     super(socket, options.role === 'server' ? ROLE.SERVER : ROLE.CLIENT, options.ioThreads || IO_THREADS);
     this.handler = handler;
     this.resource = options.resource;
+    /** What it was attached with, to see whether it suits a client's next request. */
+    this.maxHeaderSize = options.maxHeaderSize;
+    this.lenient = options.lenient;
     this.isPaused = false;
     /** While `finish` runs: what it found. @type {{ error: Error | undefined } | null} */
     this.finishing = null;
@@ -357,7 +360,7 @@ class Connection extends Sending {
    * @param {boolean} [isClosing] what is corked is lost too
    */
   letGo(isClosing = this.socket.destroyed) {
-    const { marks } = this;
+    const { marks, transport } = this;
     this.later?.tell();
     if (this.transport === null) return;
     this.lingers = this.role === ROLE.CLIENT;
@@ -380,9 +383,14 @@ class Connection extends Sending {
         process.nextTick(() => cancelled.tellAll(systemError(ECANCELED, 'write')));
       }
     }
-    const isConnecting = this.transport instanceof Pending;
+    const isConnecting = transport instanceof Pending;
     this.release();
-    if (isConnecting) callInTick(marks.take(), new ERR_SOCKET_CLOSED_BEFORE_CONNECTION());
+    if (isConnecting) {
+      const waiting = transport.takeWaiting(marks);
+      const error = new ERR_SOCKET_CLOSED_BEFORE_CONNECTION();
+      callInTick(marks.take(), error);
+      if (waiting !== null) callInTick(waiting.marks, this.socket.errored ?? error);
+    }
     this.failMarks(isLent || isConnecting ? lost : marks.take());
   }
 

@@ -10,6 +10,7 @@ const { now } = require('./clock');
 const { watchOwner } = require('./handle');
 const { Later } = require('./later');
 const { ROLE, TABLE } = require('./layout');
+const { WRITABLE_LENGTH } = require('./local');
 const { MANUAL } = require('./marks');
 const { parseError, tellDrain, tellParseError } = require('./events');
 const ring = require('./ring');
@@ -61,10 +62,11 @@ class Fed {
     (Object.getPrototypeOf(socket).on ?? socket.on).call(socket, 'data', this.onData);
     this.cover(socket, 'end');
     // A write that is not the stream's own gets the messages itself, as they are made: the engine holds nothing that it could overtake.
-    if (!this.connection.isWatched) this.connection.socketWrite = this.cover(socket, 'write');
+    if (socket.write === this.connection.socketWrite) this.connection.socketWrite = this.cover(socket, 'write');
     if ('bytesWritten' in socket)
       Object.defineProperty(socket, 'bytesWritten', { configurable: true, get: bytesWritten });
-    if ('writableLength' in socket && !Object.hasOwn(socket, 'writableLength'))
+    const shown = Object.getOwnPropertyDescriptor(socket, 'writableLength');
+    if ('writableLength' in socket && (shown === undefined || shown.get === WRITABLE_LENGTH.get))
       Object.defineProperty(socket, 'writableLength', { configurable: true, get: writableLength });
     annotate(socket, kFed, this);
     if (socket._handle) {
@@ -86,13 +88,19 @@ class Fed {
   cover(socket, name) {
     const { connection } = this;
     const method = socket[name];
-    const own = Object.hasOwn(socket, name);
+    const before = Object.getOwnPropertyDescriptor(socket, name);
+    const own = before !== undefined;
     const over = function (...args) {
       connection.flush();
       return method.apply(this, args);
     };
     this.covered.set(name, { own, over, method });
-    Object.defineProperty(socket, name, { configurable: true, enumerable: own, writable: true, value: over });
+    Object.defineProperty(socket, name, {
+      configurable: true,
+      enumerable: before?.enumerable,
+      writable: true,
+      value: over,
+    });
     return over;
   }
 
@@ -211,25 +219,38 @@ class Fed {
   write() {
     const { connection } = this;
     this.forgetWriter();
-    const owed = connection.owedDrain;
     let isAccepted = connection.socket.writableNeedDrain !== true;
     if (ring.figure(connection, TABLE.QUEUED) > 0 || !connection.marks.isEmpty) {
       const output = ring.engine.takeOutput(connection.slot);
       const marks = connection.takeSent();
-      const { socket } = connection;
-      // Behind what the stream has yet, also where there are no bytes.
-      if (output.length === 0 && !(this.streamLength > 0)) marks.tellAll(null);
-      else {
-        const tell = (/** @type {any} */ error) => {
-          if (connection.writtenAt !== WRITTEN.UNDER_WAY) connection.writtenAt = now();
-          marks.callAll(error ?? null);
-        };
-        isAccepted =
-          owed === null ? socket.write(output, tell) : owed.runInAsyncScope(socket.write, socket, output, tell);
-      }
+      isAccepted = this.give(connection.socket.write, output, marks) ?? isAccepted;
     }
     // Refused: the stream's own 'drain' comes, in the context of this write.
     if (!isAccepted) connection.owedDrain = null;
+  }
+
+  /**
+   * Gives the stream something.
+   * @param {Function} write the stream's
+   * @param {Buffer} output
+   * @param {any} marks who waits for it
+   * @returns {boolean | undefined} whether more may follow; undefined: there was nothing to write
+   */
+  give(write, output, marks) {
+    const { connection } = this;
+    const { owedDrain, socket } = connection;
+    // Behind what the stream has yet, also where there are no bytes.
+    if (output.length === 0 && !(this.streamLength > 0)) {
+      marks.tellAll(null);
+      return undefined;
+    }
+    const tell = (/** @type {any} */ error) => {
+      if (connection.writtenAt !== WRITTEN.UNDER_WAY) connection.writtenAt = now();
+      marks.callAll(error ?? null);
+    };
+    return owedDrain === null
+      ? write.call(socket, output, tell)
+      : owedDrain.runInAsyncScope(/** @type {any} */ (write), socket, output, tell);
   }
 }
 

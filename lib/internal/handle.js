@@ -259,7 +259,7 @@ function isLendable(socket) {
     !Lent.of(handle) &&
     !handle._consumed &&
     socket.readableLength === 0 &&
-    socket.writableLength === 0 &&
+    socket._writableState.length === 0 &&
     handle.writeQueueSize === 0
   );
 }

@@ -37,9 +37,9 @@ class Local {
   start() {
     const { socket } = this.connection;
     lend(socket._handle, this);
-    Object.defineProperty(socket, 'writableLength', WRITABLE_LENGTH);
-    // A server's connection has its own LISTENING to put there, and a listener who hears of what others bring. Defining properties twice would turn the
-    // socket into a dictionary, which costs more than all else.
+    // One that was connecting has it. Defining properties twice would turn the socket into a dictionary, which costs more than all else.
+    if (!Object.hasOwn(socket, 'writableLength')) Object.defineProperty(socket, 'writableLength', WRITABLE_LENGTH);
+    // A server's connection has its own LISTENING to put there, and a listener who hears of what others bring.
     if (this.connection.role === ROLE.CLIENT) {
       for (const name of BRINGING) annotate(socket, name, BRINGERS[name]);
       for (const name of LISTENING) annotate(socket, name, LISTENERS[name]);
@@ -126,6 +126,11 @@ class Local {
   endHold() {
     this.connection.isLast = false;
     ring.command(this.connection, COMMAND.RAW, 0);
+  }
+
+  /** Bytes that the kernel has not taken, of the engine's and of the stream's. */
+  get unsentLength() {
+    return this.connection.unsentLength;
   }
 
   // --- asked of the handle -----------------------------------------------------------------------------------------------
@@ -316,8 +321,8 @@ const WRITABLE_LENGTH = {
   configurable: true,
   /** The stream's own, and what waits in the engine. @this {any} */
   get() {
-    return borrower(this)?.connection.unsentLength ?? this._writableState.length;
+    return this[kConnection]?.transport?.unsentLength ?? this._writableState.length;
   },
 };
 
-module.exports = { LISTENERS, Local, beginToFlow };
+module.exports = { LISTENERS, Local, WRITABLE_LENGTH, beginToFlow };

@@ -107,9 +107,20 @@ class Sending {
    */
   cork() {
     if (this.corked !== null || this.transport === null || this.transport instanceof Fed) return;
+    this.beginUnit();
     this.corked = [];
     this.corkedBehind = this.marks.last;
     process.nextTick(uncork, this);
+  }
+
+  /** What is written next Node gives the stream apart from what there is; unless it is corked, when all goes together. */
+  beginUnit() {
+    if (this.transport instanceof Pending && this.corked === null) this.transport.endUnit();
+  }
+
+  /** Whether a stream that connects would have something under way, with which all behind that fails. */
+  get isUnderWay() {
+    return this.transport instanceof Pending && this.transport.underWay !== null;
   }
 
   /** What was kept is written. */
@@ -276,8 +287,8 @@ class Sending {
 
   /** The same, and what the socket's own stream holds, as while it is corked. */
   get unsentLength() {
-    if (!(this.transport instanceof Local)) return this.writableLength;
-    // Node gives the kernel at once what is not corked.
+    if (this.transport === null || this.transport instanceof Fed) return this.writableLength;
+    // Node gives the kernel or the stream at once what is not corked.
     if (this.hasUnflushed) ring.flush();
     return this.writableLength + this.socket._writableState.length;
   }
@@ -412,6 +423,8 @@ class Sending {
   /** The writer was told to wait. */
   oweDrain() {
     this.owedDrain = new AsyncResource('HTTPOUTGOINGMESSAGE');
+    // Whoever asks the stream is to hear it too.
+    if (this.transport instanceof Pending) this.socket._writableState.needDrain = true;
     // What is corked asks for it when it is written.
     if (this.corked !== null) return false;
     process.nextTick(ring.hurry);
@@ -484,7 +497,8 @@ function nothing() {}
 function uncork(connection) {
   const { socket } = connection;
   // One that connects has no handle's `close` that would tell of it.
-  if (socket.destroyed) connection.takeCorked()?.callAll(socket.errored ?? new ERR_STREAM_DESTROYED('write'));
+  if (socket.destroyed && !connection.isUnderWay)
+    connection.takeCorked()?.callAll(socket.errored ?? new ERR_STREAM_DESTROYED('write'));
   else connection.uncork();
 }
 
