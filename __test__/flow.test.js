@@ -240,6 +240,9 @@ function tell(req, res, log) {
 /** Before Node 22 streams take in less. */
 const ROOM = getDefaultHighWaterMark(false) >> 10;
 
+/** An I/O thread may have parsed all of a response before its client stops it, and tells of the end behind that: then the next one is tried. */
+const ATTEMPTS = process.env.FERROHTTP_DRIVER === 'threads' ? 20 : 1;
+
 for (const size of [70, 100, 400]) {
   // Behind what was received first.
   const isHeard = size - 64 < ROOM && ROOM >= 64;
@@ -249,24 +252,25 @@ for (const size of [70, 100, 400]) {
     async (t) => {
       // The rest of a large one is in nobody's hands.
       const port = await peer(t, (socket) => void socket.end(`HTTP/1.1 200 OK\r\n\r\n${'x'.repeat(size << 10)}`));
-      const req = http.get({ port, host: '127.0.0.1', agent: false });
-      const [res] = await once(req, 'response');
-      /** @type {string[]} */
-      const log = [];
-      tell(req, res, log);
-      if (isHeard) {
-        await once(req, 'close');
+      let hasEnded = false;
+      for (let attempt = 1; !hasEnded && attempt <= ATTEMPTS; attempt++) {
+        const req = http.get({ port, host: '127.0.0.1', agent: false });
+        const [res] = await once(req, 'response');
+        /** @type {string[]} */
+        const log = [];
+        tell(req, res, log);
+        const end = closed(req);
+        if (isHeard && attempt === ATTEMPTS) await end;
+        else for (let turns = 0; turns < 200 && log.length < 2; turns++) await immediate();
+        hasEnded = log.length > 0;
+        assert.deepStrictEqual(log, hasEnded ? ['socket end', 'socket close'] : []);
+        assert.strictEqual(res.complete, hasEnded);
+        let length = 0;
+        for await (const part of res) length += part.length;
+        assert.strictEqual(length, size << 10);
         assert.ok(res.complete);
-        assert.deepStrictEqual(log, ['socket end', 'socket close']);
-      } else {
-        for (let turns = 0; turns < 50; turns++) await immediate();
-        assert.deepStrictEqual(log, []);
-        assert.strictEqual(res.complete, false);
       }
-      let length = 0;
-      for await (const part of res) length += part.length;
-      assert.strictEqual(length, size << 10);
-      assert.ok(res.complete);
+      assert.strictEqual(hasEnded, isHeard);
     },
   );
 }
