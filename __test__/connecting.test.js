@@ -551,3 +551,63 @@ for (const [end, failure] of Object.entries(FAILURES)) {
     });
   }
 }
+
+test(
+  'a socket whose class has a write of its own is written to past that, as net.Socket has it once it connects',
+  options,
+  async (t) => {
+    const calls = [];
+    class Own extends net.Socket {
+      /** @param {any[]} args */
+      write(...args) {
+        calls.push(args[0]);
+        return super.write(.../** @type {[any]} */ (args));
+      }
+    }
+    const server = stock.createServer((req, res) => void req.resume().on('end', () => res.end('x')));
+    const port = await listen(t, server);
+    const req = http.request({ method: 'POST', createConnection: () => new Own().connect(port, '127.0.0.1') });
+    req.write('a');
+    req.once('socket', () => req.end('b'));
+    const [res] = await once(req, 'response');
+    await once(res.resume(), 'end');
+    assert.deepStrictEqual(calls, []);
+  },
+);
+
+test(
+  'a socket that its user has written to before its request begins says once that more may follow',
+  options,
+  async (t) => {
+    const far = net.createServer((socket) => void socket.on('error', () => {}).resume());
+    const port = await listen(t, far);
+    const drains = [];
+    const req = http.request({
+      method: 'POST',
+      host: 'x',
+      createConnection() {
+        const socket = net.connect(port, '127.0.0.1');
+        socket.write('before');
+        return socket;
+      },
+    });
+    t.after(() => req.destroy());
+    req.on('error', () => {});
+    const [socket] = await once(req, 'socket');
+    socket.on('drain', () => drains.push(socket.writableLength));
+    assert.strictEqual(req.write('x'.repeat(90_000)), false);
+    await once(req, 'drain');
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepStrictEqual(drains, [0]);
+  },
+);
+
+test('the end of a request fails with the head that it goes with, where nothing connects', options, async (t) => {
+  const req = http.request({ port: REFUSING, host: '127.0.0.1', agent: false, method: 'POST' });
+  t.after(() => req.destroy());
+  req.on('error', () => {});
+  req.flushHeaders();
+  /** @type {any} */
+  const error = await new Promise((resolve) => req.once('socket', () => req.end('body', resolve)));
+  assert.strictEqual(error?.code, 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION');
+});

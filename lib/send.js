@@ -61,8 +61,10 @@ function send(msg, kind, data, encoding, callback) {
     return toConnection(msg, msg[kTurn], head, kind, data, encoding, callback);
   if (!socket || socket._httpMessage !== msg || !socket.writable)
     return queue(msg, head, kind, data, encoding, callback);
-  if (msg.outputData.length > 0) msg._flushOutput(socket);
-  if (head === '' && kind === KIND.LAST) socket[kConnection]?.beginUnit();
+  const isBehind = msg.outputData.length > 0;
+  if (isBehind) msg._flushOutput(socket);
+  // Node corks the socket for an end with data before it writes what has waited.
+  if (head === '' && kind === KIND.LAST && !(isBehind && data.length > 0)) socket[kConnection]?.beginUnit();
   return transmit(msg, socket, head, kind, data, encoding, callback);
 }
 

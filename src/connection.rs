@@ -5,7 +5,7 @@ use crate::driver::{Follows, Transport};
 use crate::incoming_message;
 use crate::receiving::Receiving;
 use crate::ring::events::{Header, Records};
-use crate::ring::layout::event;
+use crate::ring::layout::{call, event};
 use ferrohttp_proto as proto;
 use std::io;
 use std::time::Instant;
@@ -186,7 +186,7 @@ impl Connection {
                     self.unparsed.clear();
                 }
                 self.receiving.end();
-                events.push_bare(failure(&error, 0, id));
+                events.push_bare(failure(&error, call::READ, id));
             }
         }
         Parsed::Enough
@@ -217,8 +217,24 @@ impl Connection {
         id: (u32, u32),
         events: &mut impl Records,
     ) {
+        self.try_to_send(tail, follows, call::WRITE, id, events);
+    }
+
+    /// The kernel may take more of what it has refused.
+    pub fn send_on(&mut self, id: (u32, u32), events: &mut impl Records) {
+        self.try_to_send(&[], Follows::Unknown, call::WRITE_UNDER_WAY, id, events);
+    }
+
+    fn try_to_send(
+        &mut self,
+        tail: &[&[u8]],
+        follows: Follows,
+        call: u32,
+        id: (u32, u32),
+        events: &mut impl Records,
+    ) {
         if let Err(error) = self.transport.send(&mut self.output, tail, follows) {
-            let record = failure(&error, 1, id);
+            let record = failure(&error, call, id);
             self.break_off(&record);
             events.push_bare(record);
         }
@@ -228,17 +244,17 @@ impl Connection {
     pub fn break_off(&mut self, record: &Header) {
         self.output.clear();
         self.receiving.break_off();
-        if record.flags == 1 {
+        if record.flags != call::READ {
             self.send_error.get_or_insert(record.a as i32);
         }
     }
 }
 
-/// The record that tells JavaScript of a failed system call. `flag`: 0 read, 1 write.
-pub fn failure(error: &io::Error, flag: u32, (slot, generation): (u32, u32)) -> Header {
+/// The record that tells JavaScript of a failed system call.
+pub fn failure(error: &io::Error, call: u32, (slot, generation): (u32, u32)) -> Header {
     Header {
         kind: event::IO_ERROR,
-        flags: flag,
+        flags: call,
         slot,
         generation,
         a: error.raw_os_error().unwrap_or(libc::EIO) as u32,

@@ -4,7 +4,7 @@
 
 const process = require('node:process');
 const { getSystemErrorName } = require('node:util');
-const { EVENT, HEAD, TIMEOUT } = require('./layout');
+const { CALL, EVENT, HEAD, TIMEOUT } = require('./layout');
 const ring = require('./ring');
 
 /** @typedef {any} Connection the class of connection.js, which requires this file */
@@ -56,8 +56,9 @@ function onEvent(connection, kind, flags, a, b, bytes, start, end) {
       resource.runInAsyncScope(endSocket, null, socket);
       break;
     case EVENT.IO_ERROR: {
-      const error = systemError(a, flags === 0 ? 'read' : 'write');
-      if (flags !== 0) connection.failUnsent(error);
+      const error = systemError(a, flags === CALL.READ ? 'read' : 'write');
+      // What was under way is cancelled where libuv reads too: it meets the read's failure first.
+      if (flags === CALL.WRITE || (flags === CALL.WRITE_UNDER_WAY && connection.isPaused)) connection.failUnsent(error);
       resource.runInAsyncScope(destroySocket, null, socket, error);
       break;
     }

@@ -99,4 +99,9 @@ module.exports = {
     REQUEST: 2,
     KEEP_ALIVE: 4,
   },
+  CALL: {
+    READ: 0,
+    WRITE: 1,
+    WRITE_UNDER_WAY: 2,
+  },
 };

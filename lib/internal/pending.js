@@ -46,7 +46,7 @@ class Pending {
     socket.removeListener('close', connection.onSocketClose);
     if (socket._pendingData === gathered) socket._pendingData = null;
     // A deleted one would turn the socket into a dictionary. Somebody's method on top of ours stays.
-    for (const name of GIVING) if (socket[name] === GIVERS[name]) socket[name] = Object.getPrototypeOf(socket)[name];
+    for (const name of GIVING) if (socket[name] === GIVERS[name]) socket[name] = Duplex.prototype[name];
     connection.socketWrite = STREAM_WRITE;
     if (!connection.attached && !socket.destroyed) delete socket.writableLength;
   }
@@ -128,7 +128,7 @@ const GIVERS = Object.fromEntries(
       // One that is destroyed writes nothing any more.
       if (transport instanceof Pending && !this.destroyed) transport.yieldToSocket();
       else if (transport instanceof Fed) transport.connection.flush();
-      return Object.getPrototypeOf(this)[name].apply(this, args);
+      return Duplex.prototype[name].apply(this, args);
     },
   ]),
 );

@@ -423,8 +423,10 @@ class Sending {
   /** The writer was told to wait. */
   oweDrain() {
     this.owedDrain = new AsyncResource('HTTPOUTGOINGMESSAGE');
-    // Whoever asks the stream is to hear it too.
-    if (this.transport instanceof Pending) this.socket._writableState.needDrain = true;
+    // Whoever asks the stream is to hear it too. Where that has something of its own to write, it would tell of the end of it.
+    if (this.transport instanceof Pending && this.socket._writableState.length === 0) {
+      this.socket._writableState.needDrain = true;
+    }
     // What is corked asks for it when it is written.
     if (this.corked !== null) return false;
     process.nextTick(ring.hurry);

@@ -4,7 +4,7 @@ use super::held::Held;
 use super::turns::Late;
 use super::{Engine, Misuse, enqueue, publish};
 use crate::connection::Parsed;
-use crate::driver::{Follows, Transport};
+use crate::driver::Transport;
 use crate::ring::events::{Header, Records};
 use crate::ring::layout::{event, table};
 use crate::ring::slabs::Slab;
@@ -105,7 +105,7 @@ impl Engine {
                 if ready.writable && !socket.writable {
                     socket.writable = true;
                     let reached = connection.output.reached();
-                    connection.send(&[], Follows::Unknown, (slot, generation), events);
+                    connection.send_on((slot, generation), events);
                     connection.end_if_due();
                     if connection.output.is_empty() {
                         connection.proto.stir(*now);

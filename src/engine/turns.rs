@@ -10,7 +10,7 @@ use crate::connection::{Connection, failure};
 use crate::driver::Transport;
 use crate::driver::local::LocalSocket;
 use crate::ring::events::{Header, Records};
-use crate::ring::layout::event;
+use crate::ring::layout::{call, event};
 use std::time::Instant;
 
 /// One of them.
@@ -143,7 +143,7 @@ impl Engine {
             }
             if let Err(error) = self.poller.watch(socket, token(id.0, id.1)) {
                 connection.receiving.break_off();
-                self.events.push_bare(failure(&error, 0, id));
+                self.events.push_bare(failure(&error, call::READ, id));
                 self.poller.wake();
             }
             false

@@ -63,7 +63,7 @@ layout! {
         PARSE_ERROR = 4;
         /// The peer has sent FIN.
         END = 5;
-        /// A system call failed. A: errno. Flags: 0 read, 1 write.
+        /// A system call failed. A: errno. Flags: [`call`].
         IO_ERROR = 6;
         /// Marks were reached (see the table's SENT) by a send that did not finish at once.
         SENT = 7;
@@ -194,6 +194,15 @@ layout! {
         REQUEST = 2;
         /// Idle for too long.
         KEEP_ALIVE = 4;
+    }
+    /// Which system call has failed, in an IO_ERROR's flags.
+    call "CALL" {
+        /// A receive.
+        READ = 0;
+        /// Of what was written just now.
+        WRITE = 1;
+        /// Of what the kernel has refused before: where the bytes are read, too, libuv meets the read's failure first, and cancels such a write.
+        WRITE_UNDER_WAY = 2;
     }
 }
 

@@ -3,6 +3,7 @@
 use super::state::{Sending, State, Tenure};
 use super::{Io, Shared};
 use crate::connection::failure;
+use crate::ring::layout::call;
 use crate::ring::records::Draft;
 use crate::ring::slabs::{Slab, VIEW_MIN};
 use std::io::{self, Read, Write};
@@ -91,7 +92,7 @@ impl Shared {
                 Some(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     state.sending = Sending::Blocked;
                 }
-                Some(error) => state.fail(failure(&error, 1, self.id)),
+                Some(error) => state.fail(failure(&error, call::WRITE_UNDER_WAY, self.id)),
             }
             let is_blocked = state.sending == Sending::Blocked;
             let tells = (has_reached || !state.pending.is_empty()) && state.tells();
@@ -200,7 +201,7 @@ impl Shared {
     /// The I/O thread can do nothing for the connection any more.
     pub fn fail(&self, error: &io::Error) {
         let mut guard = self.state();
-        guard.0.fail(failure(error, 0, self.id));
+        guard.0.fail(failure(error, call::READ, self.id));
         let tells = guard.0.tells();
         drop(guard);
         if tells {
