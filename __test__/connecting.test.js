@@ -602,7 +602,11 @@ test(
   },
 );
 
-test('the end of a request fails with the head that it goes with, where nothing connects', options, async (t) => {
+test('the end of a request fails with the head that it goes with, where nothing connects', {
+  ...options,
+  // Before Node 24 its callback waits for a 'finish' that never comes.
+  skip: Number.parseInt(process.versions.node, 10) < 24 || hasUnderWay,
+}, async (t) => {
   const req = http.request({ port: REFUSING, host: '127.0.0.1', agent: false, method: 'POST' });
   t.after(() => req.destroy());
   req.on('error', () => {});

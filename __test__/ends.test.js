@@ -460,25 +460,25 @@ test(
   },
 );
 
-test(
-  'who waits for what is under way when the peer resets hears that it was cancelled, behind the error',
-  options,
-  async (t) => {
-    /** @type {unknown[]} */
-    const log = [];
-    const server = http.createServer((req, res) => {
-      req.socket.on('error', (/** @type {any} */ error) => log.push(`error ${error.code}`));
-      res.write('z'.repeat(8_000_000), (/** @type {any} */ error) => log.push(`write ${error?.code}`));
-    });
-    server.on('clientError', (error, socket) => socket.destroy(error));
-    const port = await listen(t, server);
-    const socket = net.connect(port, '127.0.0.1').on('error', () => {});
-    const [near] = await once(server, 'connection');
-    socket.write(get('/'));
-    await once(socket, 'readable');
-    for (let turns = 0; turns < 20; turns++) await turn();
-    socket.resetAndDestroy();
-    await until(() => near.closed && log.length > 1);
-    assert.deepStrictEqual(log, ['error ECONNRESET', 'write ECANCELED']);
-  },
-);
+test('who waits for what is under way when the peer resets hears that it was cancelled, behind the error', {
+  ...options,
+  // Node 20 calls such a callback without an error.
+  skip: Number.parseInt(process.versions.node, 10) < 22,
+}, async (t) => {
+  /** @type {unknown[]} */
+  const log = [];
+  const server = http.createServer((req, res) => {
+    req.socket.on('error', (/** @type {any} */ error) => log.push(`error ${error.code}`));
+    res.write('z'.repeat(8_000_000), (/** @type {any} */ error) => log.push(`write ${error?.code}`));
+  });
+  server.on('clientError', (error, socket) => socket.destroy(error));
+  const port = await listen(t, server);
+  const socket = net.connect(port, '127.0.0.1').on('error', () => {});
+  const [near] = await once(server, 'connection');
+  socket.write(get('/'));
+  await once(socket, 'readable');
+  for (let turns = 0; turns < 20; turns++) await turn();
+  socket.resetAndDestroy();
+  await until(() => near.closed && log.length > 1);
+  assert.deepStrictEqual(log, ['error ECONNRESET', 'write ECANCELED']);
+});

@@ -2,6 +2,7 @@
 
 // The pending transport: a socket is still connecting, and its output gathers in the engine until it has a descriptor, or turns out to have none.
 
+const net = require('node:net');
 const { Duplex } = require('node:stream');
 const process = require('node:process');
 const { annotate, kConnection } = require('./annotate');
@@ -12,6 +13,8 @@ const ring = require('./ring');
 
 /** A stream's own `write`. */
 const { write: STREAM_WRITE } = Duplex.prototype;
+
+const plain = net.Socket.prototype;
 
 class Pending {
   /** @param {any} connection the Connection */
@@ -46,7 +49,7 @@ class Pending {
     socket.removeListener('close', connection.onSocketClose);
     if (socket._pendingData === gathered) socket._pendingData = null;
     // A deleted one would turn the socket into a dictionary. Somebody's method on top of ours stays.
-    for (const name of GIVING) if (socket[name] === GIVERS[name]) socket[name] = Duplex.prototype[name];
+    for (const name of GIVING) if (socket[name] === GIVERS[name]) socket[name] = own(socket, name);
     connection.socketWrite = STREAM_WRITE;
     if (!connection.attached && !socket.destroyed) delete socket.writableLength;
   }
@@ -128,10 +131,19 @@ const GIVERS = Object.fromEntries(
       // One that is destroyed writes nothing any more.
       if (transport instanceof Pending && !this.destroyed) transport.yieldToSocket();
       else if (transport instanceof Fed) transport.connection.flush();
-      return Duplex.prototype[name].apply(this, args);
+      return own(this, name).apply(this, args);
     },
   ]),
 );
+
+/**
+ * A connecting socket's own method: a `write` of its class net.Socket has put its own over, when it began to connect.
+ * @param {any} socket
+ * @param {string} name one of GIVING
+ */
+function own(socket, name) {
+  return name === 'write' ? plain.write : Object.getPrototypeOf(socket)[name];
+}
 
 /** What the engine holds, and who waits for it. @param {any} connection */
 function take(connection) {
