@@ -44,6 +44,17 @@ async function connecting(t, port, more) {
 
 /** @typedef {(req: import('..').ClientRequest, socket: import('node:net').Socket & Record<string, any>) => any} Play */
 
+/** @type {Play} */
+async function writeLater(req, socket) {
+  const write = socket.write.bind(socket);
+  req.flushHeaders();
+  await once(socket, 'ready');
+  await new Promise(setImmediate);
+  req.write('aaaa');
+  write('RAW');
+  req.end('bbbb');
+}
+
 /** '#': the head. @type {Record<string, [wire: string, play: Play]>} */
 const PLAYS = {
   'behind a head': [
@@ -186,30 +197,14 @@ const PLAYS = {
       socket.destroySoon();
     },
   ],
-  'by a write that was taken while it was connecting, once it is connected': [
-    '#aaaaRAWbbbb',
-    async (req, socket) => {
-      const write = socket.write.bind(socket);
-      req.flushHeaders();
-      await once(socket, 'ready');
-      await new Promise(setImmediate);
-      req.write('aaaa');
-      write('RAW');
-      req.end('bbbb');
-    },
-  ],
+  'by a write that was taken while it was connecting, once it is connected': ['#aaaaRAWbbbb', writeLater],
   'by a write that was taken while it was connecting, once others read the socket': [
     '#aaaaRAWbbbb',
-    async (req, socket) => {
-      const write = socket.write.bind(socket);
-      socket.on('data', () => {});
-      req.flushHeaders();
-      await once(socket, 'ready');
-      await new Promise(setImmediate);
-      req.write('aaaa');
-      write('RAW');
-      req.end('bbbb');
-    },
+    (req, socket) =>
+      writeLater(
+        req,
+        socket.on('data', () => {}),
+      ),
   ],
   'by an end that was taken while it was connecting, once it is connected': [
     '#aaaaRAW.',

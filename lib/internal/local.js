@@ -231,6 +231,7 @@ const hasReader = (socket) =>
 
 /**
  * Stands for the engine, which reads the descriptor itself: what comes here somebody else has brought, and from here on the socket brings it all.
+ * It may come in a tick, where node:http reads it within `push`.
  * @this {any} a server's socket
  * @param {Buffer | string} chunk
  */
