@@ -482,3 +482,28 @@ test('who waits for what is under way when the peer resets hears that it was can
   await until(() => near.closed && log.length > 1);
   assert.deepStrictEqual(log, ['error ECONNRESET', 'write ECANCELED']);
 });
+
+test('who waits for what is under way hears why it has failed where nobody reads when the peer resets', {
+  ...options,
+  // Node 20 calls such a callback without an error.
+  skip: Number.parseInt(process.versions.node, 10) < 22,
+}, async (t) => {
+  /** @type {unknown[]} */
+  const log = [];
+  const server = http.createServer((req, res) => {
+    req.pause();
+    req.on('error', () => {});
+    req.socket.on('error', (/** @type {any} */ error) => log.push(`error ${error.syscall}`));
+    res.write('z'.repeat(8_000_000), (/** @type {any} */ error) => log.push(`write ${error?.syscall}`));
+  });
+  server.on('clientError', (error, socket) => socket.destroy(error));
+  const port = await listen(t, server);
+  const socket = net.connect(port, '127.0.0.1').on('error', () => {});
+  const [near] = await once(server, 'connection');
+  socket.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n${'y'.repeat(3_000_000)}`);
+  await once(socket, 'readable');
+  for (let turns = 0; turns < 20; turns++) await turn();
+  socket.resetAndDestroy();
+  await until(() => near.closed && log.length > 1);
+  assert.deepStrictEqual(log, ['write write', 'error write']);
+});
